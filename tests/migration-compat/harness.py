@@ -1,0 +1,680 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the recorded guest under a QEMU, load streams into it, migrate it, and say what the guest then sees.
+
+This is a library for the tests beside it and for scripts/demo.py; it needs nothing but Python 3.11 and, to assemble the
+guest, binutils for powerpc64. The verdicts come from the guest itself: a stream counts as loaded only if the guest goes on
+counting with all its registers intact, not merely because QEMU did not exit.
+
+Words: a *stream row* is one line of streams/MANIFEST.tsv; *letters* are the guest's probes (see PROBES), upper case where
+the instruction executed, lower case where it raised a program interrupt.
+"""
+import argparse
+import atexit
+import concurrent.futures
+import csv
+import dataclasses
+import functools
+import hashlib
+import json
+import lzma
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STREAMS = os.path.join(HERE, "streams")
+GUEST_SOURCE = os.path.join(HERE, "guest", "guest.S")
+WORK = os.path.join(HERE, "..", "..", "build", "migration-compat")
+
+# A load takes about half a second on an idle machine. The limit is there for a machine that is not idle.
+TIMEOUT = 30
+# Reports that the guest must make after a load before we believe that it runs.
+REPORTS = 5
+
+
+class HarnessError(Exception):
+    """Something about the set-up, not about what is tested: a missing tool, a damaged stream, a machine that is too slow."""
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; the text says why."""
+
+
+# ---- what a guest is expected to see ------------------------------------------------------------------------------------
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """One instruction that the guest tries."""
+    letter: str
+    instruction: str
+    group: str
+    # Release in which a family got the instruction; "-" where it never did. Families that are not here always had it.
+    since: dict = dataclasses.field(default_factory=dict)
+
+
+# The order is the one in which the guest prints them. What joined when is a fact of target/ppc/insns-history.c; this says
+# only what a guest notices of it, written down a second time on purpose, so that an error there does not excuse itself here.
+PROBES = (
+    Probe("A", "addg6s", "PPC2_BCDA_ISA206", {"POWER7": "7.1", "POWER8": "7.1", "POWER9": "7.1", "POWER10": "7.1"}),
+    Probe("D", "divde", "PPC2_DIVE_ISA206"),
+    Probe("B", "bctar", "PPC2_BCTAR_ISA207", {"POWER7": "-"}),
+    Probe("V", "vaddudm", "PPC2_ALTIVEC_207", {"POWER7": "-"}),
+    Probe("X", "lxvd2x", "PPC2_VSX"),
+    Probe("Q", "lq", "PPC_64BX", {"POWER7": "2.7"}),
+    Probe("F", "dadd", "PPC2_DFP"),
+)
+
+
+def version(text):
+    """'2.7.1' as (2, 7, 1), to compare releases with each other."""
+    return tuple(int(part) for part in text.split("."))
+
+
+def family(cpu):
+    """The family of a CPU model as given to -cpu: 'POWER8NVL' and 'POWER8,insns-compat=none' are of family 'POWER8'."""
+    found = re.match(r"(?i)power\d+", cpu)
+    if not found:
+        raise HarnessError(f"no probe letters are known for CPU '{cpu}'")
+    return found[0].upper()
+
+
+def compat_version(machine):
+    """The compat version that a machine version stands for, '2.6' or '2.7'; None if it shows all that the CPU has.
+
+    2.3 to 2.6 had one and the same set of groups for every machine version, so pseries-2.1 to 2.6 are all '2.6'.
+    """
+    found = re.match(r"pseries-(\d+\.\d+)", machine)
+    if found and version(found[1]) <= (2, 6):
+        return "2.6"
+    if found and version(found[1]) == (2, 7):
+        return "2.7"
+    return None
+
+
+def letters_of(cpu, release):
+    """The letters that QEMU RELEASE ('2.6', '7.2.22') shows to a guest on CPU."""
+    result = ""
+    for probe in PROBES:
+        since = probe.since.get(family(cpu), "0")
+        there = since != "-" and version(since) <= version(release)
+        result += probe.letter if there else probe.letter.lower()
+    return result
+
+
+def letters_expected(cpu, machine, release, patched, compat=None):
+    """The letters that a guest must see on MACHINE with CPU in a QEMU of RELEASE.
+
+    Stock QEMU shows everything that the release has. The patched one shows what the machine's compat version had, or what
+    COMPAT says: a release, or "none" for everything.
+    """
+    if patched:
+        shown = compat or compat_version(machine) or "none"
+        if shown != "none" and version(shown) < version(release):
+            release = shown
+    return letters_of(cpu, release)
+
+
+@functools.cache
+def release_of(binary):
+    """The release of a QEMU binary as text, such as '7.2.22'."""
+    try:
+        text = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise HarnessError(f"cannot run {binary}: {error}") from error
+    found = re.search(r"version (\d+\.\d+(\.\d+)?)", text)
+    if not found:
+        raise HarnessError(f"{binary} --version says nothing like a QEMU version: {text.strip()!r}")
+    return found[1]
+
+
+# ---- guest and streams --------------------------------------------------------------------------------------------------
+
+def find_tool(name, variable):
+    """Path of the powerpc64 'as' or 'ld', from environment VARIABLE or under the names distributions give it."""
+    wanted = [os.environ[variable]] if os.environ.get(variable) else [f"powerpc64-linux-gnu-{name}", f"powerpc-linux-gnu-{name}"]
+    for candidate in wanted:
+        path = shutil.which(candidate)
+        if path:
+            return path
+    raise HarnessError(f"no assembler for the test guest: {' or '.join(wanted)} not found. Install the Debian package "
+                       f"binutils-powerpc64-linux-gnu, or name the program in the environment variable {variable}.")
+
+
+@functools.cache
+def firmware(work=None):
+    """Assemble the guest; return a directory that holds guest.bin and a spapr-rtas.bin, and no other firmware.
+
+    QEMU up to 5.2 will not start without a spapr-rtas.bin. The guest never calls it, so that eight bytes of our own do.
+    Files appear under their names only when complete: tests that run side by side share the directory.
+    """
+    work = os.path.abspath(work or WORK)
+    os.makedirs(work, exist_ok=True)
+    assembler, linker = find_tool("as", "AS"), find_tool("ld", "LD")
+    with tempfile.TemporaryDirectory(dir=work) as scratch:
+        parts = {name: os.path.join(scratch, name) for name in ("guest.o", "guest.bin", "spapr-rtas.bin")}
+        for command in ([assembler, "-mbig", "-a64", "-o", parts["guest.o"], GUEST_SOURCE],
+                        [linker, "-EB", "-Ttext", "0", "--oformat", "binary", "-o", parts["guest.bin"], parts["guest.o"]]):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise HarnessError(f"{' '.join(command)} failed:\n{done.stderr.strip()}")
+        with open(parts["spapr-rtas.bin"], "wb") as f:
+            f.write(b"no RTAS\n")
+        for name in ("guest.bin", "spapr-rtas.bin"):
+            os.replace(parts[name], os.path.join(work, name))
+    return work
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """One row of MANIFEST.tsv."""
+    path: str
+    qemu: str
+    machine: str
+    cpu: str
+    smp: int
+    words: bytes            # msr_mask, insns_flags, insns_flags2, nb_BATs as each of the cpu sections carries them
+    guest_probe: str
+    sha256: str
+
+    @property
+    def name(self):
+        """What the tests call this stream: '2.6.0 pseries-2.6 POWER8 smp4'."""
+        return f"{self.qemu} {self.machine} {self.cpu}" + (f" smp{self.smp}" if self.smp > 1 else "")
+
+    def read(self):
+        """The stream as QEMU wrote it, after a check that the file is the one in the manifest."""
+        with open(self.path, "rb") as f:
+            packed = f.read()
+        if hashlib.sha256(packed).hexdigest() != self.sha256:
+            raise HarnessError(f"{self.path} is not the file that MANIFEST.tsv describes: its sha256 differs")
+        return lzma.decompress(packed)
+
+
+def read_manifest(directory=STREAMS):
+    """All rows of DIRECTORY/MANIFEST.tsv as Stream objects, in the order of the file."""
+    rows = []
+    try:
+        with open(os.path.join(directory, "MANIFEST.tsv"), newline="", encoding="ascii") as f:
+            for row in csv.DictReader(f, delimiter="\t"):
+                words = struct.pack(">QQQI", *(int(row[name], 16) for name in ("msr_mask", "insns_flags", "insns_flags2")),
+                                    int(row["nb_BATs"], 16))
+                rows.append(Stream(os.path.join(directory, row["file"]), row["qemu"], row["machine"], row["cpu"],
+                                   int(row["smp"]), words, row["guest_probe"], row["sha256"]))
+    except OSError as error:
+        raise HarnessError(f"no recorded streams: {error}") from error
+    return rows
+
+
+def find_stream(rows, qemu, machine, cpu, smp=1):
+    """The one of ROWS that was recorded with these. Skip if it is not there, as in a directory with fewer streams."""
+    for row in rows:
+        if (row.qemu, row.machine, row.cpu, row.smp) == (qemu, machine, cpu, smp):
+            return row
+    raise Skip(f"no stream of QEMU {qemu} {machine} {cpu} smp {smp}")
+
+
+def words_text(words):
+    """Four words of a cpu section for a person: 'msr_mask insns_flags insns_flags2 nb_BATs' in hexadecimal."""
+    msr_mask, flags, flags2, bats = struct.unpack(">QQQI", words)
+    return f"{msr_mask:016x} {flags:016x} {flags2:016x} {bats:x}"
+
+
+# ---- a running QEMU -----------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """One line of the guest."""
+    count: int
+    state: str              # 'ok', or 'BAD' once a register was lost
+    letters: str
+
+
+# The guest writes a line in two pieces; the first line after a load may lack the first.
+REPORT_LINE = re.compile(rb"^([0-9a-f]{8}) (ok|BAD) +([A-Za-z]{7})$")
+
+_running = set()
+_running_lock = threading.Lock()
+_stopping = False               # no new QEMU: what waits for workers is ending
+
+
+def kill_all():
+    """Kill every QEMU that is still running. For exits that no 'with' sees: a signal, worker threads."""
+    with _running_lock:
+        machines = list(_running)
+    for machine in machines:
+        machine.kill()
+
+
+atexit.register(kill_all)
+
+
+class Vm:
+    """A QEMU with the test guest, for use in a 'with' statement; it is killed at the end of that.
+
+    incoming: None (the guest runs from its beginning), "unix" (wait at self.socket), "defer" or any URI for -incoming,
+    or bytes: a whole stream to load.
+    """
+
+    def __init__(self, binary, machine, cpu, smp=1, options=(), incoming=None):
+        self.reports = []
+        self.name = f"{os.path.basename(binary)} -M {machine} -cpu {cpu}"
+        self.dir = tempfile.mkdtemp(prefix="mc-")
+        self.socket = os.path.join(self.dir, "migration")
+        self._news = threading.Condition()
+        self._ended = False
+        self._stderr = []
+        self._qmp = None
+        self._qmp_lock = threading.Lock()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.path.join(self.dir, "qmp"))
+        self._listener.listen(1)
+        guest = firmware()
+        command = [binary, "-no-user-config", "-nodefaults", "-vga", "none", "-display", "none", "-m", "256", "-L", guest,
+                   "-bios", os.path.join(guest, "guest.bin"), "-M", machine, "-cpu", cpu,
+                   "-chardev", "stdio,id=vt,signal=off", "-serial", "chardev:vt", "-qmp", "unix:" + os.path.join(self.dir, "qmp")]
+        if smp > 1:
+            command += ["-smp", str(smp)]
+        command += options
+        with tempfile.TemporaryFile() as stream:
+            fds = ()
+            if isinstance(incoming, bytes):
+                stream.write(incoming)
+                stream.seek(0)
+                fds = (stream.fileno(),)
+                command += ["-incoming", f"fd:{stream.fileno()}"]
+            elif incoming:
+                command += ["-incoming", f"unix:{self.socket}" if incoming == "unix" else incoming]
+            self.command = shlex.join(command)
+            try:
+                # A session of its own: Ctrl-C is for us, and we end QEMU.
+                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                                 stderr=subprocess.PIPE, pass_fds=fds, start_new_session=True)
+            except OSError as error:
+                self._listener.close()
+                shutil.rmtree(self.dir, ignore_errors=True)
+                raise HarnessError(f"cannot run {binary}: {error}") from error
+        with _running_lock:
+            _running.add(self)
+            stop = _stopping
+        if stop:
+            self._process.kill()
+        self._threads = [threading.Thread(target=read, daemon=True) for read in (self._read_console, self._read_stderr)]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _read_console(self):
+        for line in self._process.stdout:
+            found = REPORT_LINE.match(line.rstrip(b"\r\n"))
+            if found:
+                with self._news:
+                    self.reports.append(Report(int(found[1], 16), found[2].decode(), found[3].decode()))
+                    self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _read_stderr(self):
+        for line in self._process.stderr:
+            self._stderr.append(line.decode(errors="replace"))
+
+    def wait_reports(self, number, timeout=None):
+        """Wait until there are NUMBER reports in self.reports; False if QEMU ended before or time ran out."""
+        with self._news:
+            self._news.wait_for(lambda: self._ended or len(self.reports) >= number, timeout or TIMEOUT)
+            return len(self.reports) >= number
+
+    def wait_exit(self, timeout=None):
+        """Wait for QEMU to end. Returns its exit status (negative: the signal that killed it), None if it goes on."""
+        try:
+            status = self._process.wait(timeout or TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return None
+        for thread in self._threads:
+            thread.join(5)
+        return status
+
+    @property
+    def ended(self):
+        """Whether QEMU has closed its console, as it does when it ends."""
+        return self._ended
+
+    @property
+    def stderr(self):
+        """All that QEMU has said on stderr so far."""
+        return "".join(self._stderr)
+
+    def _connect(self):
+        end = time.monotonic() + TIMEOUT
+        self._listener.settimeout(0.05)
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+                break
+            except TimeoutError:
+                if self._ended or time.monotonic() > end:
+                    raise HarnessError(f"{self.name}: no QMP connection\n{self.stderr}") from None
+        connection.settimeout(TIMEOUT)
+        self._qmp = connection.makefile("rw", encoding="utf-8")
+        connection.close()
+        self._qmp.readline()                    # the greeting
+        self._execute("qmp_capabilities", {})
+
+    def _execute(self, command, arguments):
+        try:
+            self._qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+            self._qmp.flush()
+            for line in self._qmp:
+                reply = json.loads(line)
+                if "error" in reply:
+                    raise HarnessError(f"{self.name}: QMP {command}: {reply['error']['desc']}")
+                if "return" in reply:
+                    return reply["return"]      # anything else is an event
+        except OSError as error:
+            raise HarnessError(f"{self.name}: QMP {command}: {error}\n{self.stderr}") from error
+        raise HarnessError(f"{self.name}: QEMU ended during QMP {command}\n{self.stderr}")
+
+    def qmp(self, command, **arguments):
+        """Execute a QMP command and return what it returns. '_' in an argument's name stands for '-'."""
+        with self._qmp_lock:
+            if self._qmp is None:
+                self._connect()
+            return self._execute(command, {name.replace("_", "-"): value for name, value in arguments.items()})
+
+    def migrate(self, uri):
+        """Migrate to URI, to the end. Returns None, or in words why this side says that it failed."""
+        self.qmp("migrate", uri=uri)
+        end = time.monotonic() + TIMEOUT
+        while time.monotonic() < end:
+            state = self.qmp("query-migrate")
+            if state.get("status") == "completed":
+                return None
+            if state.get("status") in ("failed", "cancelled"):
+                return state.get("error-desc", "migration " + state["status"])
+            time.sleep(0.02)
+        return f"migration still {state.get('status')} after {TIMEOUT} s"
+
+    def save(self):
+        """Save the running guest as a whole stream, and return that."""
+        path = os.path.join(self.dir, "saved")
+        failure = self.migrate("exec:cat > " + shlex.quote(path))
+        if failure:
+            raise HarnessError(f"{self.name}: cannot save: {failure}\n{self.stderr}")
+        with open(path, "rb") as f:
+            return f.read()
+
+    def kill(self):
+        """Kill QEMU with all that it started, and wait for it to be gone."""
+        if self._process.poll() is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._process.wait()
+
+    def close(self):
+        """Kill QEMU and remove what it left behind."""
+        self.kill()
+        for thread in self._threads:
+            thread.join(5)
+        for pipe in (self._process.stdout, self._process.stderr, self._qmp, self._listener):
+            try:
+                if pipe:
+                    pipe.close()
+            except OSError:
+                pass
+        shutil.rmtree(self.dir, ignore_errors=True)
+        with _running_lock:
+            _running.discard(self)
+
+
+# ---- loading and migrating ----------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Result:
+    """What became of a guest in the QEMU that was to take it."""
+    verdict: str                    # loaded | refused | crashed | stuck
+    reason: str = ""                # if not loaded: why, in one line
+    before: str = ""                # letters before
+    after: str = ""                 # letters after
+    counting: bool = False          # it made REPORTS reports, with a growing count and state ok
+    status: int | None = None       # QEMU's exit status; None if it ran on
+    stderr: str = ""
+    console: list = dataclasses.field(default_factory=list)
+    command: str = ""
+    seconds: float = 0.0
+    saved: bytes = b""              # the guest as saved again after the load, if that was asked for
+
+    @property
+    def loaded(self):
+        return self.verdict == "loaded"
+
+    @property
+    def warnings(self):
+        """The lines of stderr that are warnings, without QEMU's name before them."""
+        return [line for line in map(without_name, self.stderr.splitlines()) if line.startswith("warning:")]
+
+    @property
+    def group_warnings(self):
+        """The warnings that are about instruction groups: those that name a group, or the property."""
+        return [line for line in self.warnings if re.search(r"\bPPC2?_[A-Z0-9]|insns", line)]
+
+    def describe(self):
+        """Lines for a person who must find out why a test failed."""
+        text = [f"{self.verdict}: {self.reason}" if self.reason else self.verdict, f"command: {self.command}",
+                f"letters: {self.before or '?'} -> {self.after or '?'}; exit status: {self.status}"]
+        text += [f"guest: {r.count:08x} {r.state} {r.letters}" for r in self.console[-3:]]
+        return text + [f"stderr: {line}" for line in self.stderr.splitlines()]
+
+
+def without_name(line):
+    """A line of QEMU's stderr without the program's name and the option that QEMU sometimes put before it."""
+    return re.sub(r"^(?:\S*qemu-system-\S+|\S*qemu[^ :]*): (?:-\S+ \S+: )?", "", line)
+
+
+# Lines that say that something failed, without saying what.
+_EMPTY_WORDS = re.compile(r"error while loading state|load of migration failed|terminating on signal")
+
+
+def condense(stderr):
+    """The lines of STDERR that give a reason, as one line."""
+    lines = [without_name(line).strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("warning:")]
+    telling = [line for line in lines if not _EMPTY_WORDS.search(line)]
+    return "; ".join(telling or lines)
+
+
+def judge(vm, before=""):
+    """Watch what the guest does in VM, that was given its stream, and return the Result."""
+    start = time.monotonic()
+    enough = vm.wait_reports(REPORTS)
+    reports = list(vm.reports)
+    result = Result("stuck", before=before, command=vm.command, console=reports)
+    if reports:
+        result.after = reports[-1].letters
+    if not enough:
+        # Without a console QEMU has ended, or is about to.
+        result.status = vm.wait_exit(5) if vm.ended else None
+        if result.status is None:
+            result.reason = f"the guest made {len(reports)} of {REPORTS} reports in {TIMEOUT} s"
+        elif result.status < 0 or reports or result.status != 1:
+            result.verdict = "crashed"
+            result.reason = f"exit status {result.status} after {len(reports)} reports; " + condense(vm.stderr)
+        else:
+            result.verdict = "refused"
+            result.reason = condense(vm.stderr)
+    else:
+        counts = [report.count for report in reports]
+        if any(report.state != "ok" for report in reports):
+            result.reason = "the guest lost a register"
+        elif any(later != earlier + 1 for earlier, later in zip(counts, counts[1:])):
+            result.reason = f"the guest does not count on: {counts}"
+        else:
+            result.verdict = "loaded"
+            result.counting = True
+    result.stderr = vm.stderr
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def load(binary, row, cpu=None, machine=None, options=(), stream=None, save=False):
+    """Load a recorded stream into BINARY and return the Result.
+
+    cpu, machine: in place of the row's own. options: further ones for QEMU's command line. stream: bytes to load in place
+    of the file, such as a damaged copy. save: if it loads, save it again, into Result.saved.
+    """
+    start = time.monotonic()
+    with Vm(binary, machine or row.machine, cpu or row.cpu, row.smp, options, stream or row.read()) as vm:
+        result = judge(vm, row.guest_probe)
+        if save and result.loaded:
+            result.saved = vm.save()
+        result.seconds = time.monotonic() - start
+        return result
+
+
+def start_guest(binary, machine, cpu, smp=1, options=()):
+    """Start the guest from its beginning and wait until it reports. Returns the Vm; raises HarnessError if it does not run."""
+    vm = Vm(binary, machine, cpu, smp, options)
+    if not vm.wait_reports(3):
+        vm.wait_exit(1)
+        message = condense(vm.stderr) or "the guest says nothing"
+        vm.close()
+        raise HarnessError(f"{vm.name} does not run: {message}")
+    return vm
+
+
+def migrate(source, binary, machine, cpu, smp=1, options=()):
+    """Migrate the guest of SOURCE (a Vm) live to a new QEMU. Returns the Result of that; both stderr texts are in it."""
+    with Vm(binary, machine, cpu, smp, options, "unix") as vm:
+        before = source.reports[-1].letters
+        failure = None
+        try:
+            vm.qmp("query-status")              # once it answers, it listens
+            failure = source.migrate("unix:" + vm.socket)
+        except HarnessError:
+            # A destination that did not start, or ended under way: what it said on its way out is the better answer.
+            if vm.wait_exit(1) is None:
+                raise
+        result = judge(vm, before)
+        if failure and not result.loaded:
+            result.reason = "; ".join(filter(None, (result.reason, f"source: {failure}")))
+        if source.stderr:
+            result.stderr += "".join(f"source: {line}\n" for line in source.stderr.splitlines())
+        return result
+
+
+# ---- tests as tables, TAP as output -------------------------------------------------------------------------------------
+
+class Tap:
+    """Prints TAP: results as they come, the plan at the end."""
+
+    def __init__(self, out=None):
+        self.out = out or sys.stdout
+        self.count = 0
+        self.failed = 0
+
+    def result(self, name, ok, diagnostics=(), skip=None):
+        """One test. DIAGNOSTICS are lines for a person, printed if it failed; SKIP is the reason if it did not run."""
+        self.count += 1
+        name = name.replace("#", "")
+        if skip is not None:
+            print(f"ok {self.count} - {name} # SKIP {skip}", file=self.out)
+        else:
+            print(f"{'ok' if ok else 'not ok'} {self.count} - {name}", file=self.out)
+            if not ok:
+                self.failed += 1
+                for line in diagnostics:
+                    print("#   " + line.rstrip(), file=self.out)
+        self.out.flush()
+
+    def note(self, text):
+        """A line that is no result."""
+        print("# " + text, file=self.out, flush=True)
+
+    def plan(self):
+        """The plan, last of all. Returns the exit status of the program."""
+        print(f"1..{self.count}", file=self.out, flush=True)
+        return 1 if self.failed else 0
+
+
+def in_parallel(function, items, jobs):
+    """function(item) for all ITEMS, JOBS at a time; yields the results in the order of ITEMS, as soon as that allows.
+
+    Ctrl-C or an exception ends the QEMUs, with them what waits for them.
+    """
+    global _stopping
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=jobs)
+    try:
+        yield from pool.map(function, items)
+    except BaseException:
+        _stopping = True
+        pool.shutdown(wait=False, cancel_futures=True)
+        kill_all()
+        raise
+    finally:
+        pool.shutdown()
+        _stopping = False
+
+
+def run_tests(tests, jobs=2, pattern=None):
+    """Run a table of tests, print TAP, return the exit status.
+
+    tests: (name, function) pairs; the function returns lines that say what is wrong, none if all is well, or raises Skip.
+    pattern: a regular expression that the names of the tests to run must contain.
+    """
+    def run(test):
+        try:
+            return list(test[1]()), None
+        except Skip as reason:
+            return [], str(reason)
+        except HarnessError as error:
+            return str(error).splitlines(), None
+        except Exception:                       # a bug in a test is a failure of that test, not of the others
+            return traceback.format_exc().splitlines(), None
+
+    tests = [test for test in tests if not pattern or re.search(pattern, test[0])]
+    tap = Tap()
+    for (name, _), (complaints, skip) in zip(tests, in_parallel(run, tests, jobs)):
+        tap.result(name, not complaints, complaints, skip)
+    return tap.plan()
+
+
+def arguments(description):
+    """An argument parser with what all programs here take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", metavar="DIR", default=STREAMS, help="recorded streams and their MANIFEST.tsv")
+    parser.add_argument("--work", metavar="DIR", help="where the assembled guest goes (default: build/migration-compat)")
+    parser.add_argument("--jobs", metavar="N", type=int, default=2, help="how many guests to run at a time (default: 2)")
+    parser.add_argument("--timeout", metavar="S", type=int, default=TIMEOUT, help=f"limit for one step (default: {TIMEOUT} s)")
+    return parser
+
+
+def main(function, parser):
+    """Parse the arguments, run function(arguments), exit with what it returns. Set-up errors are one line, not a traceback."""
+    global TIMEOUT, WORK
+    args = parser.parse_args()
+    TIMEOUT = args.timeout
+    WORK = args.work or WORK
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        firmware()
+        sys.exit(function(args))
+    except HarnessError as error:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

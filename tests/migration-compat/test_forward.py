@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Streams of real old QEMUs into a patched one: what must load, what must be refused, and in which words. Prints TAP.
+
+    test_forward.py --qemu PATCHED [--streams DIR] [--jobs 2] [-k PATTERN]
+
+Three tables, three kinds of test:
+    load    every recorded stream, with nothing but its own machine, CPU and number of CPUs
+    option  streams that meet another CPU, a compatibility mode, the insns-compat property; damaged streams
+    save    every recorded stream, saved again after the load: the words on the wire are those of the old release
+"""
+import dataclasses
+import re
+import sys
+
+sys.dont_write_bytecode = True
+import harness as h  # noqa: E402  (no __pycache__ beside the sources)
+
+
+# ---- load ---------------------------------------------------------------------------------------------------------------
+
+def letters_after(row, release):
+    """What the guest of a recorded stream must see in a patched QEMU of RELEASE.
+
+    The machine version decides, not the QEMU that wrote the stream:
+      - A (addg6s) joined in 7.1, so that no pseries up to 2.7 shows it;
+      - Q (lq) joined POWER7 in 2.7, so that pseries-2.7 shows it and pseries up to 2.6 does not. The latter holds even for a
+        guest of 2.7.0 and 2.7.1, which tied no groups to machine versions and showed it lq on pseries-2.6, too. A guest that
+        needs it is started with insns-compat=2.7; that is a row of the next table.
+    """
+    return h.letters_expected(row.cpu, row.machine, release, patched=True)
+
+
+def check_load(qemu, row):
+    result = h.load(qemu, row)
+    expected = letters_after(row, h.release_of(qemu))
+    wrong = []
+    if row.qemu.startswith("2.6.") and expected != row.guest_probe:
+        wrong.append(f"the rule says {expected}, but 2.6 really showed {row.guest_probe}: the rule is wrong")
+    if not result.loaded:
+        wrong.append("must load")
+    elif result.after != expected:
+        wrong.append(f"the guest must see {expected}")
+    # A stream has less than expected where the mask of 2.7.1 dropped something, or more where the group joined after the
+    # compat version. Both are the normal course of things, and no words are to be made about them.
+    if result.group_warnings:
+        wrong.append("must not warn about groups")
+    return wrong + (result.describe() if wrong else [])
+
+
+# ---- option -------------------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One load that is not plain."""
+    name: str
+    stream: tuple                   # (release, machine, CPU[, CPUs]) of the recorded stream
+    verdict: str                    # loaded | refused
+    cpu: str | None = None          # in place of the stream's
+    machine: str | None = None
+    options: tuple = ()
+    letters: str | None = None      # what the guest must see
+    warnings: int = 0               # how many warnings about groups, exactly
+    says: tuple = ()                # regular expressions, each of which must match in stderr
+    cut: float | None = None        # the stream ends here in its first cpu section: 0 at its start, 1 at the end of the words
+    since: str = "2.1"              # first release that has the option this takes
+
+
+P8_26 = ("2.6.0", "pseries-2.6", "POWER8")
+P7_26 = ("2.6.0", "pseries-2.6", "POWER7")
+P7_270 = ("2.7.0", "pseries-2.6", "POWER7")
+POWER7_MODE = "pseries-2.6,max-cpu-compat=power7"
+# A message is good if it names the groups, both CPUs and the machine, and says what to try.
+GROUPS = (r"\bPPC2_ISA207S\b", r"\bPPC2_TM\b")
+TRY = r"(?i)\btry\b"
+# Refused while it was loaded, not before that for some other reason.
+CUT = (r"load of migration failed",)
+
+CASES = (
+    Case("POWER8 into POWER7 is refused, with advice", P8_26, "refused", cpu="POWER7",
+         says=GROUPS + (r"\bPOWER8", r"\bPOWER7", r"\bpseries-2\.6\b", TRY)),
+    # In POWER7 mode the guest was promised nothing above POWER7. This guest was never told, so that it shows the loss.
+    Case("POWER8 into POWER7 in POWER7 mode loads, with a warning", P8_26, "loaded", cpu="POWER7", machine=POWER7_MODE,
+         letters="aDbvXqF", warnings=1, says=GROUPS, since="2.10"),
+    Case("4 CPUs make one warning, not four", P8_26 + (4,), "loaded", cpu="POWER7", machine=POWER7_MODE,
+         letters="aDbvXqF", warnings=1, says=GROUPS, since="2.10"),
+    Case("4 CPUs are refused with the same advice", P8_26 + (4,), "refused", cpu="POWER7", says=GROUPS + (TRY,)),
+    Case("POWER7 into POWER8 is refused for its PVR, both are named", P7_26, "refused", cpu="POWER8",
+         says=(r"\bPOWER7", r"\bPOWER8", TRY), since="2.10"),
+    Case("POWER7 into POWER8 in POWER7 mode loads, with a warning", P7_26, "loaded", cpu="POWER8", machine=POWER7_MODE,
+         letters="aDBVXQF", warnings=1, says=GROUPS, since="2.10"),
+    Case("insns-compat=2.7 by -global keeps lq for a guest of 2.7.0", P7_270, "loaded",
+         options=("-global", "powerpc64-cpu.insns-compat=2.7"), letters="aDbvXQF"),
+    Case("insns-compat=2.7 by -cpu keeps lq for a guest of 2.7.0", P7_270, "loaded", cpu="POWER7,insns-compat=2.7",
+         letters="aDbvXQF"),
+    Case("insns-compat=2.6 by -cpu overrides pseries-2.7", ("2.7.0", "pseries-2.7", "POWER7"), "loaded",
+         cpu="POWER7,insns-compat=2.6", letters="aDbvXqF"),
+    Case("insns-compat=none shows POWER8 all it has", P8_26, "loaded", cpu="POWER8,insns-compat=none", letters="native"),
+    Case("insns-compat=none shows POWER7 all it has", P7_26, "loaded", cpu="POWER7,insns-compat=none", letters="native"),
+    Case("insns-compat=2.65 is an error that lists what there is", P7_26, "refused", cpu="POWER7,insns-compat=2.65",
+         says=(r"2\.65", r"\b2\.6\b(?!5)", r"\b2\.7\b", r"\bnone\b")),
+    # The G4 is a family that no pseries ever ran, so that nobody wrote its history down.
+    Case("insns-compat on a Macintosh with a G4 is an error: no history", P7_26, "refused", machine="mac99",
+         cpu="g4,insns-compat=2.6", says=(r"(?i)no history",)),
+    Case("a stream that ends at the start of the cpu section", P7_26, "refused", cut=0.0, says=CUT),
+    Case("a stream that ends within the cpu section", P7_26, "refused", cut=0.5, says=CUT),
+    Case("a stream that ends within the words of the cpu section", P7_26, "refused", cut=0.9985, says=CUT),
+    Case("a stream that ends right after the words", P7_26, "refused", cut=1.0, says=CUT),
+)
+
+
+def cut_stream(row, where):
+    """The stream of ROW up to a point of its first cpu section (see Case.cut)."""
+    stream = row.read()
+    end = stream.index(row.words) + len(row.words)
+    start = stream.rindex(b"\x03cpu", 0, end)
+    return stream[:start + int((end - start) * where)]
+
+
+def check_case(qemu, rows, case):
+    if h.version(h.release_of(qemu)) < h.version(case.since):
+        raise h.Skip(f"this needs QEMU {case.since}")
+    row = h.find_stream(rows, *case.stream)
+    stream = None if case.cut is None else cut_stream(row, case.cut)
+    result = h.load(qemu, row, case.cpu, case.machine, case.options, stream)
+    letters = h.letters_of(row.cpu, h.release_of(qemu)) if case.letters == "native" else case.letters
+    wrong = []
+    if result.verdict != case.verdict:
+        wrong.append(f"must be {case.verdict}")
+    if letters and result.after != letters:
+        wrong.append(f"the guest must see {letters}")
+    if case.verdict == "loaded" and len(result.group_warnings) != case.warnings:
+        wrong.append(f"must warn {case.warnings} times about groups, did {len(result.group_warnings)} times")
+    # What is said about the groups of a stream that loads belongs into that warning, not into some other line.
+    text = "\n".join(result.group_warnings) if case.warnings else result.stderr
+    wrong += [f"must say something that matches {pattern}" for pattern in case.says if not re.search(pattern, text)]
+    return wrong + (result.describe() if wrong else [])
+
+
+# ---- save ---------------------------------------------------------------------------------------------------------------
+
+def check_save(qemu, rows, row):
+    """The guest of a stream, saved again: the words must be those of the release that the compat version names.
+
+    Those of 2.6 and 2.7 are known without any table: they are in the manifest, as 2.6.0 and 2.7.0 sent them. In addition
+    the spapr_iommu section must be of version 2; every QEMU before 7.1 refuses version 3.
+    """
+    if h.compat_version(row.machine) == "2.6":
+        # All machine versions up to pseries-2.6 got the same words from 2.6.
+        old = h.find_stream(rows, "2.6.0", "pseries-2.6", row.cpu)
+    else:
+        old = h.find_stream(rows, "2.7.0", row.machine, row.cpu)
+    result = h.load(qemu, row, save=True)
+    if not result.loaded:
+        return ["must load"] + result.describe()
+    wrong = []
+    # The words stand at the end of each cpu section, after thousands of other bytes. Their first word is the same in all
+    # streams of a CPU: with it, and with their count, a chance match is out of the question.
+    found = [result.saved[at.start():at.start() + len(old.words)] for at in re.finditer(re.escape(old.words[:8]), result.saved)]
+    if found.count(old.words) != row.smp:
+        wrong.append(f"{row.smp} times on the wire must be: {h.words_text(old.words)}")
+        wrong += [f"there is:                      {h.words_text(words)}" for words in found]
+    versions = {int.from_bytes(at[1]) for at in re.finditer(rb"\x0bspapr_iommu.{4}(.{4})", result.saved, re.DOTALL)}
+    if versions != {2}:
+        wrong.append(f"version of section spapr_iommu must be 2, is {sorted(versions)}")
+    return wrong + (result.describe() if wrong else [])
+
+
+def tests(qemu, rows):
+    """All tests as (name, function) pairs."""
+    for row in rows:
+        yield f"load: {row.name}", lambda row=row: check_load(qemu, row)
+    for case in CASES:
+        yield f"option: {case.name}", lambda case=case: check_case(qemu, rows, case)
+    for row in rows:
+        yield f"save: {row.name}", lambda row=row: check_save(qemu, rows, row)
+
+
+def run(args):
+    h.release_of(args.qemu)                     # a binary that does not run is one error, not as many as there are tests
+    return h.run_tests(tests(args.qemu, h.read_manifest(args.streams)), args.jobs, args.k)
+
+
+if __name__ == "__main__":
+    parser = h.arguments(__doc__)
+    parser.add_argument("--qemu", metavar="PATCHED", required=True, help="the qemu-system-ppc64 to test")
+    parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
+    h.main(run, parser)
