@@ -124,13 +124,24 @@ def letters_expected(cpu, machine, release, patched, compat=None):
     return letters_of(cpu, release)
 
 
+def output_of(*command):
+    """What a short COMMAND prints."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise HarnessError(f"cannot run {command[0]}: {error}") from error
+
+
+@functools.cache
+def machines_of(binary):
+    """The names of all machines that a QEMU binary has."""
+    return frozenset(line.split()[0] for line in output_of(binary, "-M", "help").splitlines()[1:] if line.strip())
+
+
 @functools.cache
 def release_of(binary):
     """The release of a QEMU binary as text, such as '7.2.22'."""
-    try:
-        text = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise HarnessError(f"cannot run {binary}: {error}") from error
+    text = output_of(binary, "--version")
     found = re.search(r"version (\d+\.\d+(\.\d+)?)", text)
     if not found:
         raise HarnessError(f"{binary} --version says nothing like a QEMU version: {text.strip()!r}")
@@ -268,7 +279,8 @@ class Vm:
     def __init__(self, binary, machine, cpu, smp=1, options=(), incoming=None):
         self.reports = []
         self.name = f"{os.path.basename(binary)} -M {machine} -cpu {cpu}"
-        self.dir = tempfile.mkdtemp(prefix="mc-")
+        # The path of a UNIX socket has at most 107 bytes; some set TMPDIR to something long.
+        self.dir = tempfile.mkdtemp(prefix="mc-", dir="/tmp" if len(tempfile.gettempdir()) > 80 else None)
         self.socket = os.path.join(self.dir, "migration")
         self._news = threading.Condition()
         self._ended = False
@@ -678,3 +690,6 @@ def main(function, parser):
         sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:                     # "| head" has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
