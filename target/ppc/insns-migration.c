@@ -1,0 +1,161 @@
+/*
+ * PowerPC instruction groups in the migration stream
+ *
+ * Up to pseries-2.7 the "cpu" section ends in four words that QEMU 2.7.0 and
+ * older demand to be equal on both sides: msr_mask, insns_flags, insns_flags2
+ * and nb_BATs.  What is sent is what the release that the compat version names
+ * sent.  What comes in goes into scratch fields and is judged; it never
+ * becomes the guest's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "insns-migration.h"
+#include "qemu/error-report.h"
+#include "hw/boards.h"
+
+/* One warning a stream is enough: its CPUs are all alike. */
+static bool warned;
+
+static void set_scratch(PowerPCCPU *cpu)
+{
+    PPCInsnsWire wire = ppc_insns_compat_wire(cpu);
+
+    cpu->mig_msr_mask = wire.msr_mask;
+    cpu->mig_insns_flags = wire.insns.flags;
+    cpu->mig_insns_flags2 = wire.insns.flags2;
+    cpu->mig_nb_BATs = wire.nb_bats;
+}
+
+int ppc_insns_pre_load(void *opaque)
+{
+    PowerPCCPU *cpu = opaque;
+
+    if (CPU(cpu) == first_cpu) {
+        warned = false;
+    }
+    set_scratch(cpu);
+    return 0;
+}
+
+void ppc_insns_pre_save(PowerPCCPU *cpu)
+{
+    set_scratch(cpu);
+}
+
+/* "POWER8 (power8_v2.0)", from the class with that PVR; to be freed */
+static char *model_name(uint32_t pvr)
+{
+    PowerPCCPUClass *pcc = ppc_cpu_class_by_pvr(pvr);
+    const char *family = ppc_family_name(ppc_family_by_pvr(pvr));
+    g_autofree char *model = NULL;
+
+    if (!pcc) {
+        return g_strdup_printf("%s (PVR 0x%08x)", family, pvr);
+    }
+    model = g_strdup(object_class_get_name(OBJECT_CLASS(pcc)));
+    if (g_str_has_suffix(model, POWERPC_CPU_TYPE_SUFFIX)) {
+        model[strlen(model) - strlen(POWERPC_CPU_TYPE_SUFFIX)] = 0;
+    }
+    return g_strdup_printf("%s (%s)", family, model);
+}
+
+/* "CPU 0, a POWER7 (power7_v2.3) of pseries-2.6"; to be freed */
+static char *this_cpu(PowerPCCPU *cpu)
+{
+    g_autofree char *model = model_name(POWERPC_CPU_GET_CLASS(cpu)->pvr);
+
+    return g_strdup_printf("CPU %d, a %s of %s", CPU(cpu)->cpu_index, model,
+                           MACHINE_GET_CLASS(qdev_get_machine())->name);
+}
+
+/* What to try when the stream was saved from a CPU with another PVR */
+static void hint_other_model(PowerPCCPU *cpu, uint32_t pvr)
+{
+    PPCFamily family = ppc_family_by_pvr(pvr);
+    PPCFamily mode = MIN(family, cpu->insns_compat.family);
+
+    if (ppc_cpu_class_by_pvr(pvr)) {
+        error_printf("Try -cpu with the source's model, %s",
+                     ppc_family_name(family));
+    } else {
+        error_printf("Try the QEMU and the -cpu of the source");
+    }
+    if (mode >= PPC_FAMILY_POWER7) {
+        g_autofree char *name = g_ascii_strdown(ppc_family_name(mode), -1);
+
+        error_printf("; or, if the guest runs in that compatibility mode,"
+                     " -machine max-cpu-compat=%s", name);
+    }
+    error_printf(".\n");
+}
+
+int ppc_insns_check_stream(PowerPCCPU *cpu)
+{
+    PPCInsnsCompat *compat = &cpu->insns_compat;
+    PPCInsns stream = { cpu->mig_insns_flags, cpu->mig_insns_flags2 };
+    PPCInsns own = { cpu->env.insns_flags, cpu->env.insns_flags2 };
+    uint32_t pvr = cpu->env.spr[SPR_PVR];
+    PPCInsns refused;
+    PPCInsnsVerdict verdict;
+    g_autofree char *here = NULL;
+    g_autofree char *source = NULL;
+    g_autofree char *more = NULL;
+    g_autofree char *less = NULL;
+
+    if (!cpu->pre_2_8_migration ||
+        ppc_insns_check(stream, compat->family, compat->wire_release, own,
+                        &verdict)) {
+        return 0;
+    }
+
+    here = this_cpu(cpu);
+    source = model_name(pvr);
+    refused = verdict.more;
+    if (cpu->compat_pvr) {
+        /*
+         * Whoever sets a compatibility mode on this side vouches that the
+         * guest runs in it, so that it uses no group that the mode lacks.
+         */
+        refused = ppc_insns_and(refused, ppc_insns_of_mode(cpu->compat_pvr));
+    }
+
+    if (!ppc_insns_empty(refused)) {
+        more = ppc_insns_names(refused);
+        error_report("%s: the guest may be using instruction groups that its"
+                     " CPU had on the source, a %s, and that this CPU lacks:"
+                     " %s", here, source, more);
+        hint_other_model(cpu, pvr);
+        return -EINVAL;
+    }
+
+    if (warned) {
+        return 0;
+    }
+    warned = true;
+    more = ppc_insns_names(verdict.more);
+    less = ppc_insns_names(verdict.less);
+    if (*more) {
+        warn_report("%s: instruction groups that the guest had on the source,"
+                    " a %s, and loses here, as they are above the"
+                    " compatibility mode: %s", here, source, more);
+    } else {
+        warn_report("%s: instruction groups that the source, a %s, did not"
+                    " send, and that this CPU has: %s; the guest may not get"
+                    " back to where it came from", here, source, less);
+    }
+    return 0;
+}
+
+void ppc_insns_report_pvr(PowerPCCPU *cpu)
+{
+    uint32_t pvr = cpu->env.spr[SPR_PVR];
+    g_autofree char *here = this_cpu(cpu);
+    g_autofree char *source = model_name(pvr);
+
+    error_report("%s: the guest's CPU on the source was a %s; the models must"
+                 " match", here, source);
+    hint_other_model(cpu, pvr);
+}

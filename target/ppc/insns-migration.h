@@ -1,0 +1,39 @@
+/*
+ * PowerPC instruction groups in the migration stream
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TARGET_PPC_INSNS_MIGRATION_H
+#define TARGET_PPC_INSNS_MIGRATION_H
+
+#include "cpu.h"
+
+/**
+ * ppc_insns_pre_load, ppc_insns_pre_save:
+ *
+ * Set the scratch fields that the words are loaded into, and saved from, to
+ * ppc_insns_compat_wire().
+ */
+int ppc_insns_pre_load(void *opaque);
+void ppc_insns_pre_save(PowerPCCPU *cpu);
+
+/**
+ * ppc_insns_check_stream:
+ *
+ * Judges the words that came in, before the stream's PVR is looked at, and
+ * says what is wrong with them.
+ *
+ * Returns: 0, or -EINVAL if the guest may be using instructions that @cpu
+ * does not have.
+ */
+int ppc_insns_check_stream(PowerPCCPU *cpu);
+
+/**
+ * ppc_insns_report_pvr:
+ *
+ * Says that the stream is refused because its PVR is another CPU model's.
+ */
+void ppc_insns_report_pvr(PowerPCCPU *cpu);
+
+#endif /* TARGET_PPC_INSNS_MIGRATION_H */
