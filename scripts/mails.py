@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes mails of a series' patches, as `git format-patch` does, and writes
+them out all or nothing.
+
+The commits are made in a scratch repository beside the output, which holds no
+more than the files that the series touches. Of the user's git settings only
+the name and the mail address count, so that the same input gives the same
+bytes everywhere.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+NOBODY = ('insns-compat series', 'insns-compat@localhost')
+COVER = '0000-cover-letter.patch'
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class MailError(Exception):
+    """What is wrong, for a person to read."""
+
+
+def stop_on_signals():
+    """From now on a signal ends the program the orderly way, once."""
+    def stop(signum, _frame):
+        for s in SIGNALS:
+            signal.signal(s, signal.SIG_IGN)
+        raise SystemExit(128 + signum)
+    for s in SIGNALS:
+        signal.signal(s, stop)
+
+
+@contextmanager
+def no_signals():
+    """Puts signals off while something is done that must not be cut short."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def scratch_dir(parent):
+    """A temporary directory in parent, which is made if need be."""
+    path = None
+    try:
+        with no_signals():
+            parent.mkdir(parents=True, exist_ok=True)
+            path = Path(tempfile.mkdtemp(prefix='.series-', dir=parent))
+        yield path
+    finally:
+        with no_signals():
+            if path:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def identity(project):
+    """(name, email) that the user has told git, or None."""
+    def ask(env, key):
+        try:
+            return os.environ.get(env) or subprocess.run(
+                ['git', 'config', key], cwd=project, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, text=True).stdout.strip()
+        except OSError as e:
+            raise MailError(f'cannot run git: {e}') from e
+    who = [re.sub(r'[<>\n]', '', ask(f'GIT_AUTHOR_{key.upper()}', f'user.{key}'))
+           for key in ('name', 'email')]
+    return who if all(who) else None
+
+
+def timestamp(project):
+    """Seconds since 1970 for all dates: from the environment, or the
+    project's last commit, or (not a repository) its cover letter's date."""
+    date = os.environ.get('SOURCE_DATE_EPOCH') or subprocess.run(
+        ['git', 'log', '-1', '--format=%ct'], cwd=project,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    try:
+        return int(date or (project / 'series/00-cover.toml').stat().st_mtime)
+    except ValueError as e:
+        raise MailError(f'SOURCE_DATE_EPOCH is not a number: {date}') from e
+
+
+def import_stream(result, who, date, cover):
+    """The commits as input for git fast-import: refs/heads/base has the
+    original files, refs/heads/series the patches."""
+    out = []
+
+    def data(text):
+        raw = text.encode('utf-8', 'surrogateescape')
+        out.append(b'data %d\n%s\n' % (len(raw), raw))
+
+    def commit(ref, message, files, start=None):
+        out.append(f'commit {ref}\nauthor {who[0]} <{who[1]}> {date} +0000\n'
+                   f'committer {who[0]} <{who[1]}> {date} +0000\n'.encode())
+        data(message)
+        out.append(f'from {start}\n'.encode() if start else b'')
+        for path in sorted(files):
+            out.append(f'M {result.modes[path]} inline {path}\n'.encode())
+            data(files[path])
+
+    commit('refs/heads/base', 'base\n', result.original)
+    start = 'refs/heads/base'
+    for p in result.patches:
+        commit('refs/heads/series', f'{p.subject}\n\n{p.message}\n', p.text, start)
+        start = None
+    return b''.join(out)
+
+
+def make_mails(scratch, result, who, date, cover, signoff):
+    """file name -> mail, as bytes, for the cover letter and each patch."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
+    env |= {'GIT_DIR': f'{scratch}/git', 'GIT_CONFIG_GLOBAL': os.devnull,
+            'GIT_CONFIG_SYSTEM': os.devnull, 'GIT_ATTR_NOSYSTEM': '1',
+            'HOME': str(scratch), 'XDG_CONFIG_HOME': str(scratch),
+            'LC_ALL': 'C', 'TZ': 'UTC',     # the user's settings do not count
+            'GIT_AUTHOR_NAME': who[0], 'GIT_AUTHOR_EMAIL': who[1],
+            'GIT_COMMITTER_NAME': who[0], 'GIT_COMMITTER_EMAIL': who[1],
+            'GIT_COMMITTER_DATE': f'{date} +0000'}
+
+    def git(*args, stdin=b''):
+        try:
+            r = subprocess.run(['git', *args], input=stdin, cwd=scratch, env=env,
+                               capture_output=True)
+        except OSError as e:
+            raise MailError(f'cannot run git: {e}') from e
+        if r.returncode:
+            raise MailError(f'git {args[0]} failed: '
+                              + r.stderr.decode(errors='replace').strip())
+        return r.stdout
+
+    git('init', '-q', '--bare', '--template=')
+    git('fast-import', '--quiet', stdin=import_stream(result, who, date, cover))
+    git('config', 'branch.series.description', cover)
+    mbox = git('format-patch', '--stdout', '--cover-letter', '--zero-commit',
+               '--cover-from-description=subject', '--no-signature',
+               '--no-renames', '--full-index', '--diff-algorithm=histogram',
+               *(['--signoff'] if signoff else []), 'base..series')
+    mails = re.split(rb'(?m)^(?=From 0{40} Mon Sep 17 00:00:00 2001$)', mbox)[1:]
+    names = [COVER] + [f'{n:04d}-{p.name.split("-", 1)[1]}.patch'
+                       for n, p in enumerate(result.patches, 1)]
+    if len(mails) != len(names):
+        raise MailError(f'git made {len(mails)} mails, not {len(names)}')
+    return dict(zip(names, mails))
+
+
+def check_out(out):
+    """Refuses to replace what was not made by this script."""
+    if out.is_symlink() or out.exists() and (not out.is_dir() or any(
+            not f.name.endswith('.patch') for f in out.iterdir())
+            or any(out.iterdir()) and not (out / COVER).exists()):
+        raise MailError(f'{out} is there and is not a patch series; '
+                          'move it away or give another --out')
+
+
+def write_out(out, scratch, mails):
+    """Puts the mails into the directory out, all or nothing."""
+    new, old = scratch / 'new', scratch / 'old'
+    new.mkdir()
+    for name, mail in mails.items():
+        (new / name).write_bytes(mail)
+    check_out(out)
+    with no_signals():
+        if out.exists():
+            out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise

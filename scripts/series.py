@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes the patch series for a given QEMU tree.
+
+The project holds new files at the path they have in QEMU, and hooks, which
+name places in QEMU's own files (series/NN-name.toml; places.py finds them).
+What differs between QEMU trees stands in series/bases.toml. All patches are
+applied to the tree's text in memory first; only if all of it fits is anything
+written, in the form that `git format-patch` gives it.
+The QEMU tree is only ever read; mails.py has the part that uses git.
+"""
+
+import argparse
+import os
+import re
+import sys
+import textwrap
+import tomllib
+from collections import namedtuple
+from pathlib import Path
+
+import mails
+from places import PlaceError, Source
+
+OPERATIONS = ('before', 'after', 'after_block', 'replace', 'append')
+PATCH_KEYS = {'subject': str, 'message': str, 'needs': list, 'lacks': list,
+              'files': list, 'hook': list}
+HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
+             'after': (str, list), 'after_block': (str, list),
+             'replace': (str, list), 'append': bool, 'insert': str,
+             'above_comment': bool, 'with_comment': bool,
+             'needs': list, 'lacks': list}
+BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
+              'features': dict}
+BASE_KEYS = {'suite': str, 'version': str, 'fits': bool}
+FEATURE_KEYS = {'from': str, 'until': str, 'file': str, 'contains': str}
+
+# One patch of the result. text: path -> new text of each file it changes.
+Patch = namedtuple('Patch', 'name subject message text')
+Result = namedtuple('Result', 'patches left_out original modes')
+
+
+class SeriesError(Exception):
+    """What is wrong, for a person to read."""
+
+
+def check_keys(table, allowed, where):
+    """Refuses keys, or types of values, that the format does not have."""
+    for key, value in table.items():
+        if key not in allowed:
+            raise SeriesError(f'{where}: unknown key {key!r}')
+        if not isinstance(value, allowed[key]) or isinstance(value, list) and \
+                key != 'hook' and not all(isinstance(v, str) for v in value):
+            raise SeriesError(f'{where}: {key} has a value of the wrong type')
+
+
+def load_toml(path):
+    """A TOML file as a dict."""
+    try:
+        return tomllib.loads(read_text(path))
+    except (OSError, ValueError) as e:
+        raise SeriesError(f'{path}: {e}') from e
+
+
+def load_bases(project):
+    """series/bases.toml, checked."""
+    facts, where = load_toml(project / 'series/bases.toml'), 'series/bases.toml'
+    check_keys(facts, BASES_KEYS, where)
+    if missing := BASES_KEYS.keys() - facts.keys():
+        raise SeriesError(f'{where}: no {", ".join(sorted(missing))}')
+    for name, base in facts['bases'].items():
+        check_keys(base, BASE_KEYS, f'{where}: base {name}')
+        if not {'version', 'fits'} <= base.keys():
+            raise SeriesError(f'{where}: base {name}: no version or fits')
+    for name, feature in facts['features'].items():
+        check_keys(feature, FEATURE_KEYS, f'{where}: feature {name}')
+    return facts
+
+
+def read_text(path):
+    """A file's text, byte for byte (some of QEMU's is not UTF-8)."""
+    return path.read_bytes().decode('utf-8', 'surrogateescape')
+
+
+def as_list(value):
+    return [value] if isinstance(value, str) else list(value)
+
+
+def numbers(version):
+    return tuple(int(n) for n in version.split('.'))
+
+
+def release(version):
+    """The release that a VERSION file stands for, as a tuple; development
+    versions and release candidates (x.y.50 and up) count as the next one."""
+    if not re.fullmatch(r'\d+\.\d+\.\d+(\.\d+)?', version):
+        raise SeriesError(f'VERSION is {version!r}, not a QEMU version')
+    v = numbers(version)
+    if v[2] < 50:
+        return v
+    last_minor = {2: 12, 3: 1}.get(v[0], 2)     # since 4.0, x.2 ends a year
+    return (v[0] + 1, 0, 0) if v[1] == last_minor else (v[0], v[1] + 1, 0)
+
+
+class Base:
+    """A QEMU tree, and what bases.toml knows about it.
+
+    project: the project's directory; tree: QEMU's; name: a base in bases.toml
+    or None. Raises SeriesError if the tree is not what it should be."""
+
+    def __init__(self, project, tree, name=None):
+        self.facts, self.tree = load_bases(project), tree
+        bases = self.facts['bases']
+        if name is not None and name not in bases:
+            raise SeriesError(f'no base {name!r} in series/bases.toml; it has '
+                              + ', '.join(bases))
+        if not (tree / 'VERSION').is_file() or not any(
+                (tree / d).is_dir() for d in ('target/ppc', 'target-ppc')):
+            raise SeriesError(f'{tree} is not a QEMU source tree: VERSION or '
+                              'target/ppc is not there')
+        self.version = read_text(tree / 'VERSION').strip()
+        self.release = release(self.version)
+        wanted = bases[name]['version'] if name else self.facts['oldest']
+        have = self.release[:len(numbers(wanted))]
+        if (have != numbers(wanted)) if name else (have < numbers(wanted)):
+            raise SeriesError(
+                f'{tree} is QEMU {self.version}, but ' +
+                (f'{name} is {wanted}' if name else
+                 f'the series is for {wanted} and later') + '; ' + self.fits())
+
+    def fits(self):
+        """For error messages: the bases on which the series was tested."""
+        return 'this series is known to fit: ' + (', '.join(
+            f'{n} ({b["version"]})' for n, b in self.facts['bases'].items()
+            if b['fits']) or 'none')
+
+    def path(self, path):
+        """The tree's path for one of the project or for an "@name"."""
+        if path.startswith('@'):
+            if path[1:] not in self.facts['files']:
+                raise SeriesError(f'no {path!r} in series/bases.toml')
+            candidates = self.facts['files'][path[1:]]
+        else:
+            candidates, prefix = [path], ''
+            for d, places in self.facts['directories'].items():
+                if f'{path}/'.startswith(f'{d}/') and len(d) > len(prefix):
+                    prefix = d
+                    place = next((p for p in places
+                                  if (self.tree / p).is_dir()), places[0])
+                    candidates = [place + path[len(d):]]
+        for c in candidates:
+            if len(candidates) == 1 or (self.tree / c).is_file():
+                return c
+        raise SeriesError(f'{path}: no such file in the tree; looked for '
+                          + ', '.join(candidates))
+
+    def has(self, name):
+        """Does the base have the feature? Raises SeriesError if the tree
+        contradicts its version: then nobody has looked at such a base."""
+        if name not in self.facts['features']:
+            raise SeriesError(f'unknown feature {name!r}; series/bases.toml has '
+                              + ', '.join(self.facts['features']))
+        f = self.facts['features'][name]
+        since, until = numbers(f.get('from', '0')), f.get('until')
+        has = self.release >= since and (
+            not until or self.release[:len(numbers(until))] <= numbers(until))
+        if 'contains' in f:
+            path = self.tree / self.path(f['file'])
+            seen = path.is_file() and f['contains'] in read_text(path)
+            if seen != has:
+                raise SeriesError(
+                    f'{path}: {f["contains"]!r} is {"" if seen else "not "}there, '
+                    f'which QEMU {self.version} should {"" if has else "not "}'
+                    f'have (feature {name} in series/bases.toml)')
+        return has
+
+    def unmet(self, table):
+        """Why a patch or hook does not concern this base, or None."""
+        for want, key in ((True, 'needs'), (False, 'lacks')):
+            for name in table.get(key, []):
+                if self.has(name) != want:
+                    f = self.facts['features'][name]
+                    span = ' '.join(f'{k} {f[k]}' for k in ('from', 'until')
+                                    if k in f)
+                    return (f'{"needs" if want else "is for bases without"} '
+                            f'{name} (QEMU {span})')
+        return None
+
+    def expand(self, text):
+        """@{dir:target/ppc} -> what that directory is called in the tree."""
+        return re.sub(r'@\{dir:([^}]*)\}', lambda m: self.path(m[1]), text)
+
+
+def load_patches(project):
+    """(name, table) of each series/NN-name.toml, in order, and the cover."""
+    patches = []
+    for path in sorted((project / 'series').glob('[0-9][0-9]-*.toml')):
+        table = load_toml(path)
+        check_keys(table, PATCH_KEYS, f'series/{path.name}')
+        for key in ('subject', 'message'):
+            if not table.get(key, '').strip():
+                raise SeriesError(f'series/{path.name}: no {key}')
+        if '\n' in table['subject']:
+            raise SeriesError(f'series/{path.name}: subject has several lines')
+        for n, hook in enumerate(table.get('hook', []), 1):
+            check_hook(hook, f'patch {path.stem}, hook {n}')
+        patches.append((path.stem, table))
+    if not patches or patches[0][0] != '00-cover' or len(patches) < 2:
+        raise SeriesError(f'{project}/series: 00-cover.toml or patches missing')
+    return patches[1:], patches[0][1]
+
+
+def check_hook(hook, where):
+    """Refuses a hook that is not well formed."""
+    check_keys(hook, HOOK_KEYS, where)
+    ops = [k for k in OPERATIONS if hook.get(k)]
+    if 'file' not in hook or 'insert' not in hook or len(ops) != 1:
+        raise SeriesError(f'{where}: needs file, insert and exactly one of '
+                          + ', '.join(OPERATIONS))
+    if ops[0] != 'replace' and not hook['insert'].strip():
+        raise SeriesError(f'{where}: nothing to insert')
+    for flag, op in (('above_comment', 'before'), ('with_comment', 'replace')):
+        if flag in hook and ops[0] != op:
+            raise SeriesError(f'{where}: {flag} goes with {op} only')
+
+
+def apply_all(project, base, patches):
+    """Applies all patches in memory; returns a Result. Result.original has
+    the tree's own text of each existing file that is touched."""
+    now, original, modes = {}, {}, {}       # path -> text, text, git file mode
+    done, left_out = [], []
+
+    def mode(path):
+        return '100755' if os.access(path, os.X_OK) else '100644'
+
+    def add_file(file):
+        path, source = base.path(file), project / file
+        if not re.fullmatch(r'[\w.+-]+(/[\w.+-]+)+', path) or '..' in path:
+            raise SeriesError(f'{file}: not a path that a patch could carry')
+        if path in now or os.path.lexists(base.tree / path):
+            raise SeriesError(f'{path}: the tree has this file already')
+        if not source.is_file():
+            raise SeriesError(f'{file}: the project does not have this file')
+        now[path], modes[path] = read_text(source), mode(source)
+        if '\0' in now[path]:
+            raise SeriesError(f'{file}: binary; patches cannot carry that')
+        return path
+
+    def apply_hook(hook):
+        path = base.path(hook['file'])
+        if path not in now:
+            if not (base.tree / path).is_file():
+                raise SeriesError(f'{path}: no such file in the tree')
+            now[path] = original[path] = read_text(base.tree / path)
+            modes[path] = mode(base.tree / path)
+        op = next(k for k in OPERATIONS if hook.get(k))
+        insert = base.expand(hook['insert'])
+        if insert and not insert.endswith('\n'):
+            insert += '\n'
+        try:
+            now[path] = Source(path, now[path]).change(
+                op, as_list(hook[op]) if op != 'append' else [], insert,
+                as_list(hook.get('inside', [])),
+                hook.get('above_comment') or hook.get('with_comment'))
+        except PlaceError as e:
+            raise SeriesError(f'{path}: {e}') from e
+        return path
+
+    for name, table in patches:
+        where = f'patch {name}'
+        try:
+            if reason := base.unmet(table):
+                left_out.append((name, reason))
+                continue
+            before, touched = dict(now), []
+            for file in table.get('files', []):
+                touched.append(add_file(file))
+            for n, hook in enumerate(table.get('hook', []), 1):
+                where = f'patch {name}, hook {n}'
+                if not base.unmet(hook):
+                    touched.append(apply_hook(hook))
+        except SeriesError as e:
+            raise SeriesError(f'{where}: {e}; {base.fits()}') from e
+        text = {p: now[p] for p in sorted(touched)
+                if now[p] != before.get(p, original.get(p))}
+        if text:
+            message = base.expand(table['message']).strip()
+            done.append(Patch(name, table['subject'].strip(), message, text))
+        else:
+            left_out.append((name, 'has nothing to do here'))
+    if not done:
+        raise SeriesError('no patch concerns this base')
+    return Result(done, left_out, original, modes)
+
+
+def cover_letter(cover, base, name, result, signoff):
+    """Subject and text of the cover letter, the latter with our own notes."""
+    made = f'Made for QEMU {base.version}' + (f' ({name}).' if name else '.')
+    notes = [made]
+    notes += [f'Left out: {n}, which {reason}.' for n, reason in result.left_out]
+    if not signoff:
+        notes.append('The patches carry no Signed-off-by: whoever submits them '
+                     'adds their own.')
+    notes = [textwrap.fill(n, 75, subsequent_indent='  ', break_on_hyphens=False)
+             for n in notes]
+    return '\n\n'.join([cover['subject'].strip(),
+                        base.expand(cover['message']).strip(), '\n'.join(notes)])
+
+
+def generate(project, tree, out, name=None, signoff=False):
+    """Makes the series for a tree in the directory out; with out None it
+    only checks. Returns the Result. Raises SeriesError or OSError, and then
+    out is as it was."""
+    base = Base(project, tree, name)
+    patches, cover = load_patches(project)
+    result = apply_all(project, base, patches)
+    if out is None:
+        return result
+    mails.check_out(out)
+    user = mails.identity(project)
+    if signoff and not user:
+        raise SeriesError('--signoff needs your name: git config user.name and '
+                          'user.email')
+    text = cover_letter(cover, base, name, result, signoff)
+    with mails.scratch_dir(out.parent) as scratch:
+        mails.write_out(out, scratch, mails.make_mails(
+            scratch, result, user or mails.NOBODY, mails.timestamp(project),
+            text, signoff))
+    return result
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(
+        description='Make the patch series for a QEMU source tree.')
+    parser.add_argument('--tree', type=Path, help='the QEMU source tree')
+    parser.add_argument('--out', type=Path, help='directory for the patches')
+    parser.add_argument('--base', help='refuse a tree that is not this base')
+    parser.add_argument('--signoff', action='store_true',
+                        help='add your own Signed-off-by')
+    parser.add_argument('--check', action='store_true',
+                        help='only see whether all of it fits; write nothing')
+    parser.add_argument('--list-bases', action='store_true')
+    parser.add_argument('--project', type=Path,
+                        default=Path(__file__).resolve().parent.parent)
+    args = parser.parse_args(argv)
+
+    mails.stop_on_signals()
+    try:
+        if args.list_bases:
+            for n, b in load_bases(args.project)['bases'].items():
+                print(f'{n:20} QEMU {b["version"]:6}',
+                      'known to fit' if b['fits'] else 'not tested')
+            return 0
+        if not args.tree or not (args.out or args.check):
+            parser.error('--tree and --out (or --check) are needed')
+        result = generate(args.project, args.tree,
+                          None if args.check else args.out.absolute(),
+                          args.base, args.signoff)
+    except (SeriesError, mails.MailError, OSError) as e:
+        print(f'series.py: {e}', file=sys.stderr)
+        return 1
+    for n, p in enumerate(result.patches, 1):
+        print(f'{n:4}  {p.subject}')
+    for name, reason in result.left_out:
+        print(f'left out: {name}, which {reason}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
