@@ -68,13 +68,16 @@ class Source:
 
     def change(self, op, anchors, insert, inside=(), comment=False):
         """The text with one hook applied. op is one of before, after,
-        after_block, replace, append; anchors and inside are lists of
+        after_block, replace, append, substitute; anchors and inside are lists of
         alternatives. Raises PlaceError."""
         where = self.scope(inside) if inside else None
         if op == 'append':
             lo = hi = self.append_at(where)
         else:
-            lo, hi = self.span(op, *self.find(anchors, where, inside), comment)
+            lo, hi = self.find(anchors, where, inside)
+            if op == 'substitute':
+                return self.text[:lo] + insert + self.text[hi:]
+            lo, hi = self.span(op, lo, hi, comment)
         if not insert and self.blank_line(lo - 1) and self.blank_line(hi):
             hi = self.line_end(hi)      # do not leave two blank lines
         if lo and self.text[lo - 1] != '\n':
@@ -102,23 +105,32 @@ class Source:
     def span(self, op, pos, end, comment):
         """What to replace: first and last position, both at a line's start."""
         start = self.start(pos)
+        anchor = f'anchor {self.code[pos:end]!r}'
+        if self.kind == 'meson' and self.item(pos) and (
+                self.bare[self.line_start(start):start].strip() or
+                self.bare[self.end(start) + 1:self.line_end(self.end(start))].strip()):
+            raise PlaceError(f'{anchor} is in an item that shares its line')
         if op == 'before':
             at = self.line_start(start)
             at = self.above_comment(at) if comment else at
             return at, at
         if op == 'after':
-            at = self.line_end(max(self.end(start), end - 1))
+            last = self.end(start)
+            if self.kind in ('c', 'meson') and self.bare[last] not in ';,{}:\n' \
+                    and re.match(r'\s*[])}]', self.bare[last + 1:]):
+                raise PlaceError(f'{anchor} is in a last item without a comma')
+            at = self.line_end(max(last, end - 1))
             return at, at
         if op == 'after_block':
             if self.kind != 'c' or self.bare[self.end(start)] != '{':
-                raise PlaceError(f'anchor {self.code[pos:end]!r} opens no block')
+                raise PlaceError(f'{anchor} opens no block')
             at = self.line_end(self.whole_end(start))
             return at, at
         last = max(self.whole_end(start), end - 1)
         lo, hi = self.line_start(start), self.line_end(last)
         if self.bare[lo:pos].strip() or self.bare[last + 1:hi].strip():
-            raise PlaceError(f'anchor {self.code[pos:end]!r} does not begin a '
-                             'statement that has its lines to itself')
+            raise PlaceError(f'{anchor} does not begin a statement that has '
+                             'its lines to itself')
         return self.above_comment(lo) if comment else lo, hi
 
     def append_at(self, where):
@@ -300,17 +312,46 @@ class Source:
         raise PlaceError('a block does not end' + self.lines([opener]))
 
     def flat_statement(self, pos):
-        """Start and end of the logical line at pos: one line; in build files
-        with what a backslash or, in meson, an open bracket adds to it."""
+        """Start and end of the statement at pos where lines count: one line;
+        in build files with what a backslash or, in meson, an open bracket
+        adds to it. Within meson's brackets: of the item at pos."""
         lo, depth = 0, 0
         for m in re.finditer(r'[^\n]*(?:\n|\Z)', self.bare):
             line = m[0].rstrip('\n')
             if self.kind == 'meson':
                 depth += sum(line.count(c) for c in '([{') - \
                     sum(line.count(c) for c in ')]}')
-            more = depth > 0 or self.kind != 'plain' and line.endswith('\\')
-            if not more:
+            if depth <= 0 and (self.kind == 'plain' or not line.endswith('\\')):
                 if pos < m.end():
                     break
                 lo = m.end()
+        if self.kind == 'meson' and (item := self.item(pos, lo)):
+            return item
         return lo, m.end()
+
+    def item(self, pos, lo=0):
+        """Start and end (after its comma) of the item that has pos within
+        meson's brackets, or None."""
+        start, depth = None, 0
+        for m in reversed(list(re.finditer(r'[][(){},]', self.bare[lo:pos]))):
+            if m[0] == ',' and not depth and start is None:
+                start = lo + m.end()
+            elif m[0] in ')]}':
+                depth += 1
+            elif m[0] in '([{':
+                depth -= 1
+                if depth < 0:
+                    start = lo + m.end() if start is None else start
+                    break
+        else:
+            return None
+        start, depth = BLANKS.match(self.bare, start).end(), 0
+        for m in re.compile(r'[][(){},]').finditer(self.bare, pos):
+            if m[0] in '([{':
+                depth += 1
+            elif depth:
+                depth -= m[0] != ','
+            else:
+                end = m.end() if m[0] == ',' else m.start()
+                return start, start + len(self.bare[start:end].rstrip())
+        return None

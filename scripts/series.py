@@ -22,12 +22,14 @@ from pathlib import Path
 import mails
 from places import PlaceError, Source
 
-OPERATIONS = ('before', 'after', 'after_block', 'replace', 'append')
+OPERATIONS = ('before', 'after', 'after_block', 'replace', 'append',
+              'substitute')
 PATCH_KEYS = {'subject': str, 'message': str, 'needs': list, 'lacks': list,
               'files': list, 'hook': list}
 HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
              'after': (str, list), 'after_block': (str, list),
-             'replace': (str, list), 'append': bool, 'insert': str,
+             'replace': (str, list), 'substitute': (str, list),
+             'append': bool, 'insert': str,
              'above_comment': bool, 'with_comment': bool,
              'needs': list, 'lacks': list}
 BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
@@ -255,7 +257,7 @@ def apply_all(project, base, patches):
             modes[path] = mode(base.tree / path)
         op = next(k for k in OPERATIONS if hook.get(k))
         insert = base.expand(hook['insert'])
-        if insert and not insert.endswith('\n'):
+        if insert and not insert.endswith('\n') and op != 'substitute':
             insert += '\n'
         try:
             now[path] = Source(path, now[path]).change(
