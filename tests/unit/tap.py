@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs unittest tests and reports in TAP, as the tests in C do."""
+
+import sys
+import unittest
+
+
+class Result(unittest.TestResult):
+    """Prints a line for each test, and what failed as comments."""
+
+    def line(self, test, verdict, detail=''):
+        text = test.shortDescription() or test.id().split('.')[-1]
+        print(f'{verdict} {self.testsRun} - {text}', flush=True)
+        for comment in detail.rstrip().splitlines():
+            print('#', comment)
+
+    def addSuccess(self, test):
+        self.line(test, 'ok')
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self.line(test, 'not ok', self.failures[-1][1])
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self.line(test, 'not ok', self.errors[-1][1])
+
+    def addSkip(self, test, reason):
+        text = test.shortDescription() or test.id().split('.')[-1]
+        print(f'ok {self.testsRun} - {text} # SKIP {reason}', flush=True)
+
+
+def main():
+    """Runs the tests of the main module; exits nonzero if one fails."""
+    tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules['__main__'])
+    print(f'1..{tests.countTestCases()}')
+    result = Result()
+    tests.run(result)
+    sys.exit(not result.wasSuccessful())
