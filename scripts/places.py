@@ -125,13 +125,21 @@ class Source:
             if self.kind != 'c' or self.bare[self.end(start)] != '{':
                 raise PlaceError(f'{anchor} opens no block')
             at = self.line_end(self.whole_end(start))
+            self.check_directives(start, at)
             return at, at
         last = max(self.whole_end(start), end - 1)
         lo, hi = self.line_start(start), self.line_end(last)
         if self.bare[lo:pos].strip() or self.bare[last + 1:hi].strip():
             raise PlaceError(f'{anchor} does not begin a statement that has '
                              'its lines to itself')
+        self.check_directives(lo, hi)
         return self.above_comment(lo) if comment else lo, hi
+
+    def check_directives(self, lo, hi):
+        """Refuses a span that has the beginning of an #if, but not its end."""
+        found = re.findall(r'^[ \t]*#[ \t]*(if|endif)', self.code[lo:hi], re.M)
+        if self.kind == 'c' and found.count('if') != found.count('endif'):
+            raise PlaceError('an #if crosses the statement' + self.lines([lo]))
 
     def append_at(self, where):
         """The start of the line that ends the scope (or the file)."""
@@ -304,6 +312,8 @@ class Source:
         limit = self.bare.find('\n}', opener) + 1 or len(self.bare)
         depth = 0
         for m in re.compile(r'[{}\n]').finditer(self.bare, opener, limit + 1):
+            if m.start() == limit and not top:
+                break           # that one closes what we are in
             if m[0] == '\n' and top and limit < len(self.bare):
                 return limit
             depth += {'{': 1, '}': -1, '\n': 0}[m[0]]

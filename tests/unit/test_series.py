@@ -1,0 +1,681 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tests of scripts/series.py and its modules, on made-up QEMU trees."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import tap
+
+SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'
+sys.path.insert(0, str(SCRIPTS))
+sys.dont_write_bytecode = True
+from places import PlaceError, Source      # noqa: E402
+import series                              # noqa: E402
+
+CODE_C = '''\
+#include "one.h"
+#include "two.h"
+
+/* not here: call_me(1); */
+static void helper(int a);
+
+type_init(register_it)
+
+/* A word on mask. */
+static int mask(Thing *t)
+{
+    int i;
+    uint64_t bits = A |
+        B |     /* and, by the way, C; */
+        C;
+
+    for (i = 0; i < 4; i++) {
+        call_me(t, "} not a brace {",
+                i);
+    }
+
+    /* Old hacks */
+    if (t->old) {
+        t->bits = bits;
+#ifdef WIDE
+        if (t->wide) {
+#else
+        if (t->narrow) {
+#endif
+            t->bits2 = 0;
+        }
+    } else {
+        t->none = true;
+    }
+    return 0;
+
+fail:
+    call_other(t);
+    return -1;
+}
+
+static void helper(int a)
+{
+    call_me(a, NULL, 0);
+    call_me2(a);
+}
+
+static const Desc desc = {
+    .name = "desc",
+    .fields = (Field[]) {
+        FIELD(bits, Thing), /* was EQUAL(bits) */
+        FIELD_TEST(bits2, Thing,
+                   is_old),
+        END_OF_LIST()
+    },
+    .sub = NULL
+};
+
+struct Thing {
+    int bits;
+};
+
+typedef struct {
+    int x;
+} Other;
+'''
+
+MESON = '''\
+ss = source_set()    # the CPU's
+ss.add(files(
+  'one.c',
+  'two.c',
+))
+ss.add(when: 'X', if_true: files('x.c'))
+tests = \\
+  (have ? ['t1'] : []) + \\
+  ['t2']
+# all of it: 'two.c'
+if have
+  more = {
+    'a': [],
+    'b': ['b.c',
+          'c.c'],
+  }
+endif
+'''
+
+MAINTAINERS = '''\
+First thing
+M: somebody
+F: one/
+
+Second thing
+M: somebody
+F: two/
+
+Second thing more
+F: three/
+'''
+
+
+def change(path, text, op, anchor=None, insert='NEW\n', inside=None, comment=False):
+    one = [anchor] if isinstance(anchor, str) else anchor or []
+    inside = [inside] if isinstance(inside, str) else inside or []
+    return Source(path, text).change(op, one, insert, inside, comment)
+
+
+class Places(unittest.TestCase):
+    """Each change is given as what becomes of one part of the text."""
+
+    def becomes(self, before, after, *args, path='a/code.c', text=CODE_C, **kw):
+        self.assertEqual(text.count(before), 1, 'the test itself is wrong')
+        self.assertEqual(change(path, text, *args, **kw),
+                         text.replace(before, after))
+
+    def refused(self, message, *args, path='a/code.c', text=CODE_C, **kw):
+        with self.assertRaises(PlaceError) as e:
+            change(path, text, *args, **kw)
+        self.assertEqual(str(e.exception), message)
+
+    def test_before(self):
+        """before: the statement that has the anchor, not its line"""
+        self.becomes('        call_me(t, "}', 'NEW\n        call_me(t, "}',
+                     'before', 'i)', inside='mask')
+        self.becomes('    call_me2', 'NEW\n    call_me2', 'before', 'call_me2(')
+
+    def test_before_label(self):
+        """before: after a label"""
+        self.becomes('    call_other', 'NEW\n    call_other', 'before', 'call_other(')
+
+    def test_before_comment(self):
+        """before: above the comment, if wanted"""
+        self.becomes('/* A word', 'NEW\n/* A word', 'before', 'static int mask(',
+                     comment=True)
+        self.becomes('static int mask', 'NEW\nstatic int mask',
+                     'before', 'static int mask(')
+
+    def test_after(self):
+        """after: the end of the statement, over lines, strings, comments"""
+        self.becomes('        C;\n', '        C;\nNEW\n', 'after', 'uint64_t bits =')
+        self.becomes('                i);\n', '                i);\nNEW\n',
+                     'after', 'call_me(', inside='mask')
+        self.becomes('type_init(register_it)\n', 'type_init(register_it)\nNEW\n',
+                     'after', 'type_init(')
+        self.becomes('#include "one.h"\n', '#include "one.h"\nNEW\n',
+                     'after', '#include "one.h"')
+
+    def test_after_opener(self):
+        """after: what opens a block is an end"""
+        self.becomes('    if (t->old) {\n', '    if (t->old) {\nNEW\n',
+                     'after', 'if (t->old)')
+        self.becomes('    .fields = (Field[]) {\n',
+                     '    .fields = (Field[]) {\nNEW\n', 'after', '.fields =')
+
+    def test_after_item(self):
+        """after: an initializer's item"""
+        self.becomes('                   is_old),\n',
+                     '                   is_old),\nNEW\n', 'after', 'FIELD_TEST(bits2')
+        self.becomes('/* was EQUAL(bits) */\n', '/* was EQUAL(bits) */\nNEW\n',
+                     'after', 'FIELD(bits')
+        self.refused("anchor '.sub =' is in a last item without a comma",
+                     'after', '.sub =')
+
+    def test_after_block(self):
+        """after_block: else branches belong to it"""
+        self.becomes('                i);\n    }\n', '                i);\n    }\nNEW\n',
+                     'after_block', 'for (i = 0')
+        self.becomes('    },\n    .sub', '    },\nNEW\n    .sub',
+                     'after_block', '.fields =')
+        self.refused("anchor 'call_me2(' opens no block", 'after_block', 'call_me2(')
+
+    def test_replace(self):
+        """replace: a statement, an item, with its comments if wanted"""
+        self.becomes('    int i;\n', 'NEW\n', 'replace', 'int i;')
+        self.becomes('        FIELD_TEST(bits2, Thing,\n                   is_old),\n',
+                     'NEW\n', 'replace', 'FIELD_TEST(')
+        self.becomes('    for (i = 0; i < 4; i++) {\n        call_me(t, "} not a '
+                     'brace {",\n                i);\n    }\n', 'NEW\n',
+                     'replace', 'for (i')
+        part = CODE_C[CODE_C.index('/* A word'):CODE_C.index('static void helper(int a)\n')]
+        self.becomes(part, 'NEW\n\n', 'replace', 'static int mask(', comment=True)
+        self.refused("anchor 'bits = bits' does not begin a statement that has its "
+                     'lines to itself', 'replace', 'bits = bits')
+
+    def test_replace_else(self):
+        """replace: if with else; unbalanced #if in it is noticed"""
+        text = CODE_C.replace('#else\n        if (t->narrow) {\n', '')
+        part = text[text.index('    /* Old'):text.index('    return 0;')]
+        self.becomes(part, 'NEW\n', 'replace', 'if (t->old)', text=text, comment=True)
+        self.refused('a block does not end (line 23)', 'replace', 'if (t->old)')
+        text = 'f()\n{\n    if (x) {\n        y();\n#ifdef A\n    }\n    if (z) {\n' \
+               '#else\n        z();\n#endif\n    }\n}\n'
+        self.refused('an #if crosses the statement (line 3)', 'replace', 'if (x)',
+                     text=text)
+
+    def test_remove(self):
+        """replace by nothing: does not leave two empty lines"""
+        text = 'a(1);\n\n/* b */\nb(2);\n\nc(3);\n'
+        self.assertEqual(change('x.c', text, 'replace', 'b(2)', '', comment=True),
+                         'a(1);\n\nc(3);\n')
+
+    def test_substitute(self):
+        """substitute: the anchor's text alone"""
+        self.becomes('t->bits = bits;', 't->bits = none;', 'substitute',
+                     '= bits', '= none')
+
+    def test_append(self):
+        """append: before the closing brace of each kind of scope"""
+        self.becomes('    call_me2(a);\n', '    call_me2(a);\nNEW\n', 'append',
+                     inside='helper')
+        self.becomes('    int bits;\n', '    int bits;\nNEW\n', 'append', inside='Thing')
+        self.becomes('    int x;\n', '    int x;\nNEW\n', 'append', inside='Other')
+        self.refused('cannot append: the last item ends with neither comma nor '
+                     'semicolon (line 57)', 'append', inside='desc')
+        self.assertEqual(change('x.c', 'int a;', 'append'), 'int a;\nNEW\n')
+
+    def test_anchor(self):
+        """anchors: whole identifiers, in code only, exactly once"""
+        self.becomes('    call_me(a', 'NEW\n    call_me(a', 'before', 'call_me(a')
+        self.refused("anchor 'me(' matches 0 times", 'before', 'me(')
+        self.refused("anchor 't->bit' matches 0 times", 'before', 't->bit')
+        self.refused("anchor 'call_me(1)' matches 0 times", 'before', 'call_me(1)')
+        self.refused("anchor 'call_me(' matches 2 times (line 18, 44)",
+                     'before', 'call_me(')
+        self.refused("anchor 'gone(' matches 0 times inside helper",
+                     'before', 'gone(', inside='helper')
+
+    def test_alternatives(self):
+        """inside and anchors: exactly one of several names"""
+        self.becomes('    call_me2', 'NEW\n    call_me2', 'before',
+                     ['call_me2(', 'call_me3('], inside=['helper', 'helperfn'])
+        self.refused('mask or helper is defined 2 times; one definition was '
+                     'expected (line 11, 43)', 'append', inside=['mask', 'helper'])
+        self.refused('nothing or none is not defined here', 'append',
+                     inside=['nothing', 'none'])
+
+    def test_doubled_place(self):
+        """inside: a function that is there twice"""
+        text = 'int f(void)\n{\n}\n#ifdef X\nint f(void)\n{\n    x();\n}\n#endif\n'
+        self.refused('f is defined 2 times; one definition was expected '
+                     '(line 2, 6)', 'append', inside='f', text=text)
+
+    def test_meson(self):
+        """meson: statements, and items within brackets"""
+        for before, after, *args in (
+                ("ss = source_set()    # the CPU's\n",
+                 "ss = source_set()    # the CPU's\nNEW\n", 'after', 'ss ='),
+                ("ss.add(files(\n", "NEW\nss.add(files(\n", 'before', 'ss.add(files('),
+                ("  'two.c',\n", "  'two.c',\nNEW\n", 'after', "'two.c'"),
+                ("  'two.c',\n", "NEW\n  'two.c',\n", 'before', "'two.c'"),
+                ("  ['t2']\n", "  ['t2']\nNEW\n", 'after', 'tests ='),
+                ("          'c.c'],\n", "          'c.c'],\nNEW\n", 'after', "'b':"),
+                ("    'a': [],\n", "NEW\n", 'replace', "'a':")):
+            self.becomes(before, after, *args, path='x/meson.build', text=MESON)
+        self.refused("anchor \"'x.c'\" is in an item that shares its line",
+                     'after', "'x.c'", path='meson.build', text=MESON)
+        self.refused('inside works in C and in plain text only', 'append',
+                     inside='ss', path='meson.build', text=MESON)
+
+    def test_make(self):
+        """make: logical lines"""
+        text = 'obj-y += a.o \\\n  b.o\n# obj-n\nobj-n += c.o\n'
+        self.assertEqual(change('t/Makefile.objs', text, 'after', 'obj-y +='),
+                         'obj-y += a.o \\\n  b.o\nNEW\n# obj-n\nobj-n += c.o\n')
+        self.assertEqual(change('t/Makefile.objs', text, 'replace', 'obj-n'),
+                         'obj-y += a.o \\\n  b.o\n# obj-n\nNEW\n')
+
+    def test_plain(self):
+        """plain text: lines, and paragraphs as places"""
+        self.becomes('F: two/\n', 'F: two/\nNEW\n', 'append', inside='Second thing',
+                     path='MAINTAINERS', text=MAINTAINERS)
+        self.becomes('M: somebody\nF: two/\n', 'M: somebody\nNEW\nF: two/\n', 'after',
+                     'M:', inside='Second thing', path='MAINTAINERS', text=MAINTAINERS)
+        self.refused('Third thing is not defined here', 'append', inside='Third thing',
+                     path='MAINTAINERS', text=MAINTAINERS)
+
+
+BASES = '''\
+oldest = "2.7"
+[bases."fake/new"]
+suite = "new"
+version = "7.2"
+fits = true
+[bases."fake/other"]
+version = "8.0"
+fits = false
+[directories]
+"target/ppc" = ["target/ppc", "target-ppc"]
+"tests/unit" = ["tests/unit", "tests"]
+[files]
+cpu = ["target/ppc/cpu_init.c", "target-ppc/translate_init.c"]
+gone = ["a/b.c", "c/d.c"]
+[features.caps]
+from = "2.11.1"
+[features.old]
+until = "7.2"
+[features.checked]
+from = "7.2"
+file = "target/ppc/cpu.c"
+contains = "call_me2"
+'''
+
+COVER = '''\
+subject = "target/ppc: a series for tests"
+message = """
+What it is about.
+"""
+'''
+
+FIRST = '''\
+subject = "target/ppc: add a thing"
+message = """
+Because.
+"""
+files = ["target/ppc/thing.c", "tests/unit/test-thing.sh"]
+[[hook]]
+file = "@cpu"
+inside = ["realize", "realizefn"]
+before = "build("
+insert = """
+    thing(cpu); /* in @{dir:target/ppc} */
+"""
+'''
+
+SECOND = '''\
+subject = "target/ppc: use the thing"
+message = """
+Caf\\u00e9.
+"""
+needs = ["caps"]
+[[hook]]
+file = "target/ppc/thing.c"
+after = "int thing;"
+insert = """
+int more;
+"""
+[[hook]]
+file = "target/ppc/cpu.c"
+inside = "mask"
+replace = "int i;"
+insert = ""
+lacks = ["old"]
+[[hook]]
+file = "target/ppc/cpu.c"
+inside = "helper"
+replace = "call_me2("
+insert = ""
+needs = ["old"]
+'''
+
+REALIZE = '''\
+static void realize(CPU *cpu)
+{
+    build(cpu);
+}
+'''
+
+
+def snapshot(*dirs):
+    """A hash of all that is in some directories."""
+    h = hashlib.sha256()
+    for d in dirs:
+        for f in sorted(d.rglob('*')):
+            h.update(str(f).encode() + (f.read_bytes() if f.is_file() else b''))
+    return h.hexdigest()
+
+
+class Whole(unittest.TestCase):
+    """The script as a whole: a project, a tree, and the patches."""
+
+    def setUp(self):
+        self.tmp = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.tmp)
+        self.project, self.tree = self.tmp / 'project', self.tmp / 'tree'
+        self.out = self.tmp / 'build/out'
+        self.home = self.tmp / 'home'
+        self.home.mkdir()
+        self.files(self.tree, {
+            'VERSION': '7.2.9\n', 'target/ppc/cpu_init.c': REALIZE,
+            'target/ppc/cpu.c': CODE_C, 'tests/unit/meson.build': MESON})
+        self.files(self.project, {
+            'series/bases.toml': BASES, 'series/00-cover.toml': COVER,
+            'series/01-add.toml': FIRST, 'series/02-use.toml': SECOND,
+            'target/ppc/thing.c': 'int thing;\n',
+            'tests/unit/test-thing.sh': '#!/bin/sh\n'})
+        (self.project / 'tests/unit/test-thing.sh').chmod(0o755)
+
+    @staticmethod
+    def files(root, files):
+        for name, text in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+
+    def env(self, **extra):
+        env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
+        return env | {'HOME': str(self.home), 'XDG_CONFIG_HOME': str(self.home),
+                      'GIT_CONFIG_NOSYSTEM': '1', 'SOURCE_DATE_EPOCH': '1600000000',
+                      'GIT_CEILING_DIRECTORIES': str(self.tmp),
+                      'PYTHONDONTWRITEBYTECODE': '1', **extra}
+
+    def run_series(self, *args, out=None, **kw):
+        return subprocess.run(
+            [sys.executable, SCRIPTS / 'series.py', '--project', self.project,
+             '--tree', self.tree, '--out', out or self.out, *args],
+            capture_output=True, text=True, **{'env': self.env()} | kw)
+
+    def made(self, *args, **kw):
+        r = self.run_series(*args, **kw)
+        self.assertEqual((r.returncode, r.stderr), (0, ''))
+        return r.stdout
+
+    def refused(self, message, *args, **kw):
+        """Exit status 1, one message, and nothing has changed."""
+        before = snapshot(self.tree, self.tmp / 'build')
+        r = self.run_series(*args, **kw)
+        self.assertEqual((r.returncode, r.stdout, r.stderr.rstrip('\n')),
+                         (1, '', 'series.py: ' + message.format(tree=self.tree)))
+        self.assertEqual(snapshot(self.tree, self.tmp / 'build'), before)
+
+    def edit(self, name, old, new):
+        path = self.tmp / name
+        text = path.read_text()
+        self.assertIn(old, text, 'the test itself is wrong')
+        path.write_text(text.replace(old, new))
+
+    FITS = '; this series is known to fit: fake/new (7.2)'
+
+    def test_result(self):
+        """git am gives exactly the text that was meant; patch -p1, too"""
+        self.assertEqual(self.made('--base', 'fake/new'),
+                         '   1  target/ppc: add a thing\n'
+                         '   2  target/ppc: use the thing\n')
+        self.assertEqual(sorted(f.name for f in self.out.iterdir()),
+                         ['0000-cover-letter.patch', '0001-add.patch', '0002-use.patch'])
+        patches = sorted(self.out.glob('000[12]*'))
+        am, plain = self.tmp / 'am', self.tmp / 'plain'
+        shutil.copytree(self.tree, am)
+        shutil.copytree(self.tree, plain)
+        ident = self.env(GIT_AUTHOR_NAME='x', GIT_AUTHOR_EMAIL='x', GIT_COMMITTER_NAME='x',
+                         GIT_COMMITTER_EMAIL='x')
+        for cmd in (['init', '-q'], ['add', '-A'], ['commit', '-qm', 'x'],
+                    ['am', '-q', *patches]):
+            subprocess.run(['git', *cmd], cwd=am, env=ident, check=True)
+        for p in patches:
+            subprocess.run(['git', 'apply', p], cwd=plain, env=ident, check=True)
+        for d in am, plain:
+            self.assertEqual((d / 'target/ppc/thing.c').read_text(),
+                             'int thing;\nint more;\n')
+            self.assertEqual((d / 'target/ppc/cpu_init.c').read_text(), REALIZE.replace(
+                '    build', '    thing(cpu); /* in target/ppc */\n    build'))
+            self.assertEqual((d / 'target/ppc/cpu.c').read_text(),
+                             CODE_C.replace('    call_me2(a);\n', ''))
+            self.assertTrue(os.access(d / 'tests/unit/test-thing.sh', os.X_OK))
+
+    def test_mails(self):
+        """the mails: numbering, dates, sender, cover letter"""
+        self.made('--base', 'fake/new')
+        cover = (self.out / '0000-cover-letter.patch').read_text()
+        first = (self.out / '0001-add.patch').read_text()
+        head = ('From: insns-compat series <insns-compat@localhost>\n'
+                'Date: Sun, 13 Sep 2020 12:26:40 +0000\n')
+        self.assertIn(head + 'Subject: [PATCH 0/2] target/ppc: a series for tests\n', cover)
+        self.assertIn('\n\nWhat it is about.\n\nMade for QEMU 7.2.9 (fake/new).\n'
+                      'The patches carry no Signed-off-by: whoever submits them adds '
+                      'their own.\n', cover)
+        self.assertIn(head + 'Subject: [PATCH 1/2] target/ppc: add a thing\n\n'
+                      'Because.\n---\n', first)
+        self.assertIn('Café.\n---\n', (self.out / '0002-use.patch').read_text())
+
+    def test_left_out(self):
+        """needs and lacks: patches and hooks that do not concern the base"""
+        self.files(self.tree, {'VERSION': '2.7.0\n'})
+        (self.tree / 'target').rename(self.tree / 'x')
+        (self.tree / 'x/ppc').rename(self.tree / 'target-ppc')
+        (self.tree / 'target-ppc/cpu_init.c').rename(
+            self.tree / 'target-ppc/translate_init.c')
+        self.assertEqual(self.made(), '   1  target/ppc: add a thing\n'
+                         'left out: 02-use, which needs caps (QEMU from 2.11.1)\n')
+        cover = (self.out / '0000-cover-letter.patch').read_text()
+        self.assertIn('Left out: 02-use, which needs caps (QEMU from 2.11.1).\n', cover)
+        first = (self.out / '0001-add.patch').read_text()
+        self.assertIn('+++ b/target-ppc/thing.c', first)
+        self.assertIn('+    thing(cpu); /* in target-ppc */', first)
+
+    def test_versions(self):
+        """which release a VERSION stands for"""
+        for version, release in (
+                ('7.2.22', (7, 2, 22)), ('2.7.0', (2, 7, 0)), ('6.0.50', (6, 1, 0)),
+                ('2.12.50', (3, 0, 0)), ('3.1.91', (4, 0, 0)), ('5.2.50', (6, 0, 0))):
+            self.assertEqual(series.release(version), release)
+        self.files(self.tree, {'VERSION': '7.2.50\n'})      # 8.0 in the making
+        self.made()
+        self.assertIn('-    int i;', (self.out / '0002-use.patch').read_text())
+
+    def test_reproducible(self):
+        """the same input gives the same bytes, whatever the user's settings"""
+        self.made()
+        (self.home / '.gitconfig').write_text(
+            '[format]\nsignature = hello\nattach = true\nnumbered = false\n'
+            '[diff]\nnoprefix = true\n[core]\nautocrlf = true\nhooksPath = /x\n'
+            '[commit]\ngpgsign = true\n')
+        self.made(out=self.tmp / 'build/again', env=self.env(
+            TZ='Asia/Tokyo', LANG='C', GIT_DIFF_OPTS='-u9', GIT_DIR='/nonexistent'))
+        first, second = ({f.name: f.read_bytes() for f in d.iterdir()}
+                         for d in (self.out, self.tmp / 'build/again'))
+        self.assertEqual(first, second)
+
+    def test_identity(self):
+        """the user's name; --signoff needs it"""
+        self.refused('--signoff needs your name: git config user.name and user.email',
+                     '--signoff')
+        (self.home / '.gitconfig').write_text('[user]\nname = Jo Doe\nemail = jo@x.invalid\n')
+        self.made('--signoff')
+        first = (self.out / '0001-add.patch').read_text()
+        self.assertIn('From: Jo Doe <jo@x.invalid>\n', first)
+        self.assertIn('Because.\n\nSigned-off-by: Jo Doe <jo@x.invalid>\n---\n', first)
+        cover = (self.out / '0000-cover-letter.patch').read_text()
+        self.assertNotIn('igned-off-by', cover)
+        self.made()     # replaces what it made
+        self.assertNotIn('Signed-off-by', (self.out / '0001-add.patch').read_text())
+
+    def test_anchor_errors(self):
+        """hooks whose anchor is gone or doubled"""
+        where = 'patch 01-add, hook 1: target/ppc/cpu_init.c: '
+        self.edit('tree/target/ppc/cpu_init.c', 'build(', 'build_it(')
+        self.refused(where + "anchor 'build(' matches 0 times inside realize or "
+                     'realizefn' + self.FITS)
+        self.edit('tree/target/ppc/cpu_init.c', '    build_it(cpu);\n',
+                  '    build(cpu);\n    build(cpu);\n')
+        self.refused(where + "anchor 'build(' matches 2 times inside realize or "
+                     'realizefn (line 3, 4)' + self.FITS)
+
+    def test_place_errors(self):
+        """hooks whose place is gone or doubled; both names there"""
+        where = 'patch 01-add, hook 1: target/ppc/cpu_init.c: '
+        twice = 'is defined 2 times; one definition was expected (line 2, 6)'
+        self.files(self.tree, {'target/ppc/cpu_init.c': REALIZE * 2})
+        self.refused(where + f'realize or realizefn {twice}' + self.FITS)
+        self.files(self.tree, {'target/ppc/cpu_init.c':
+                               REALIZE + REALIZE.replace('realize', 'realizefn')})
+        self.refused(where + f'realize or realizefn {twice}' + self.FITS)
+        self.files(self.tree, {'target/ppc/cpu_init.c': 'int x;\n'})
+        self.refused(where + 'realize or realizefn is not defined here' + self.FITS)
+
+    def test_file_errors(self):
+        """files that are missing, or there already"""
+        (self.tree / 'target/ppc/cpu.c').unlink()
+        self.refused('patch 02-use, hook 3: target/ppc/cpu.c: no such file in the tree'
+                     + self.FITS)
+        (self.tree / 'target/ppc/cpu_init.c').rename(self.tree / 'target/ppc/init.c')
+        self.refused('patch 01-add, hook 1: @cpu: no such file in the tree; looked for '
+                     'target/ppc/cpu_init.c, target-ppc/translate_init.c' + self.FITS)
+        self.files(self.tree, {'target/ppc/thing.c': ''})
+        self.refused('patch 01-add: target/ppc/thing.c: the tree has this file already'
+                     + self.FITS)
+        (self.tree / 'target/ppc/thing.c').unlink()
+        (self.project / 'target/ppc/thing.c').write_bytes(b'a\0b')
+        self.refused('patch 01-add: target/ppc/thing.c: binary; patches cannot carry '
+                     'that' + self.FITS)
+        (self.project / 'target/ppc/thing.c').unlink()
+        self.refused('patch 01-add: target/ppc/thing.c: the project does not have this '
+                     'file' + self.FITS)
+
+    def test_tree_errors(self):
+        """trees that are not QEMU's, or another QEMU's"""
+        self.refused('{tree} is QEMU 7.2.9, but fake/other is 8.0' + self.FITS,
+                     '--base', 'fake/other')
+        self.refused("no base 'fake/none' in series/bases.toml; it has fake/new, "
+                     'fake/other', '--base', 'fake/none')
+        self.files(self.tree, {'VERSION': '2.6.2\n'})
+        self.refused('{tree} is QEMU 2.6.2, but the series is for 2.7 and later'
+                     + self.FITS)
+        self.files(self.tree, {'VERSION': 'seven\n'})
+        self.refused("VERSION is 'seven', not a QEMU version")
+        (self.tree / 'VERSION').unlink()
+        self.refused('{tree} is not a QEMU source tree: VERSION or target/ppc is not there')
+
+    def test_format_errors(self):
+        """patch files that are not well formed"""
+        use = 'project/series/02-use.toml'
+        self.edit(use, 'needs = ["old"]', 'needs = ["checked"]')
+        self.made()
+        shutil.rmtree(self.out)
+        self.edit('tree/target/ppc/cpu.c', 'call_me2', 'call_me3')
+        self.refused("patch 02-use, hook 3: {tree}/target/ppc/cpu.c: 'call_me2' is not "
+                     'there, which QEMU 7.2.9 should have (feature checked in '
+                     'series/bases.toml)' + self.FITS)
+        self.edit(use, '"checked"', '"chequed"')
+        self.refused("patch 02-use, hook 3: unknown feature 'chequed'; series/bases.toml "
+                     'has caps, old, checked' + self.FITS)
+        self.edit(use, 'replace = "int i;"', 'replaced = "int i;"')
+        self.refused("patch 02-use, hook 2: unknown key 'replaced'")
+        self.edit(use, 'replaced = "int i;"', 'before = "a"\nafter = "b"')
+        self.refused('patch 02-use, hook 2: needs file, insert and exactly one of before, '
+                     'after, after_block, replace, append, substitute')
+        self.edit(use, 'needs = ["caps"]', 'needs = "caps"')
+        self.refused('series/02-use.toml: needs has a value of the wrong type')
+        self.edit(use, 'needs = "caps"', 'needed = "caps"')
+        self.refused("series/02-use.toml: unknown key 'needed'")
+
+    def test_foreign_out(self):
+        """an --out that is not a series stays as it is"""
+        self.files(self.out, {'0001-mine.patch': ''})
+        self.refused(f'{self.out} is there and is not a patch series; move it away or '
+                     'give another --out')
+        self.files(self.out, {'0000-cover-letter.patch': '', 'notes': ''})
+        self.refused(f'{self.out} is there and is not a patch series; move it away or '
+                     'give another --out')
+        shutil.rmtree(self.out)
+        self.out.mkdir()
+        self.made()
+
+    def test_check(self):
+        """--check writes nothing"""
+        self.assertIn('use the thing', self.made('--check'))
+        self.assertFalse(self.out.exists())
+
+    def test_no_space(self):
+        """a file that cannot be written leaves the old series as it was"""
+        self.made()
+        before = snapshot(self.tmp / 'build')
+        code = ('import resource, runpy, sys; '
+                'resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)); '
+                'sys.argv = sys.argv[1:]; sys.path.insert(0, sys.argv.pop(0)); '
+                'runpy.run_path(sys.argv[0], run_name="__main__")')
+        r = subprocess.run(
+            [sys.executable, '-c', code, SCRIPTS, SCRIPTS / 'series.py', '--project',
+             self.project, '--tree', self.tree, '--out', self.out],
+            capture_output=True, text=True, env=self.env())
+        self.assertEqual((r.returncode, r.stdout), (1, ''))
+        self.assertRegex(r.stderr, r'\Aseries\.py: .*\n')
+        self.assertEqual(snapshot(self.tmp / 'build'), before)
+
+    def test_killed(self):
+        """SIGTERM in the middle leaves neither --out nor scratch files"""
+        bin_dir, reached = self.tmp / 'bin', self.tmp / 'reached'
+        self.files(bin_dir, {'git': f'#!/bin/sh\ncase "$1" in format-patch)\n'
+                             f'touch {reached}; exec sleep 60;; esac\n'
+                             f'exec {shutil.which("git")} "$@"\n'})
+        (bin_dir / 'git').chmod(0o755)
+        p = subprocess.Popen(
+            [sys.executable, SCRIPTS / 'series.py', '--project', self.project,
+             '--tree', self.tree, '--out', self.out], stderr=subprocess.PIPE,
+            env=self.env(PATH=f'{bin_dir}:{os.environ["PATH"]}'))
+        end = time.monotonic() + 30
+        while not reached.exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertTrue(reached.exists())
+        self.assertTrue(any((self.tmp / 'build').iterdir()))
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.communicate(timeout=30), (None, b''))
+        self.assertEqual(p.returncode, 128 + signal.SIGTERM)
+        self.assertEqual(list((self.tmp / 'build').iterdir()), [])
+
+
+if __name__ == '__main__':
+    tap.main()
