@@ -450,7 +450,7 @@ class Whole(unittest.TestCase):
     FITS = '; this series is known to fit: fake/new (7.2)'
 
     def test_result(self):
-        """git am gives exactly the text that was meant; patch -p1, too"""
+        """git am and git apply give exactly the text that was meant"""
         self.assertEqual(self.made('--base', 'fake/new'),
                          '   1  target/ppc: add a thing\n'
                          '   2  target/ppc: use the thing\n')
