@@ -187,7 +187,7 @@ class Apt:
         if (self.work / 'apt.conf').exists() and command[0] != 'apt-config':
             env['APT_CONFIG'] = str(self.work / 'apt.conf')
         with subprocess.Popen(command, cwd=cwd, env=env, text=True,
-                              errors='replace', stdin=subprocess.DEVNULL,
+                              errors='replace', process_group=0, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT
                               if show else subprocess.DEVNULL) as p:
             try:
@@ -197,7 +197,8 @@ class Apt:
                     if show:
                         print(line, end='', flush=True)
             except BaseException:
-                p.terminate()
+                # apt's helpers, too: they note where to go on with a download
+                os.killpg(p.pid, signal.SIGINT)
                 raise
         if p.returncode:
             raise SourceError(f'{" ".join(command[:2])} failed: '

@@ -306,9 +306,6 @@ PPCInsns ppc_insns_joined_after(PPCFamily family, PPCRelease release)
     PPCInsns set = { 0 };
     size_t i;
 
-    if (family == PPC_FAMILY_NONE || ppc_family_since(family) > release) {
-        return set;
-    }
     for (i = 0; i < G_N_ELEMENTS(history); i++) {
         PPCInsns row = { history[i].flags, history[i].flags2 };
 

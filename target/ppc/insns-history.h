@@ -145,8 +145,9 @@ PPCInsns ppc_insns_at(PPCFamily family, PPCRelease release);
 /**
  * ppc_insns_joined_after:
  *
- * Returns: the groups that joined @family in a release after @release.  None
- * if @release did not know the family: there is nothing for it to look like.
+ * Returns: the groups that joined @family in a release after @release.  What
+ * the family had when it appeared never joined it, so that a family younger
+ * than @release is taken back to its beginning, but no further.
  */
 PPCInsns ppc_insns_joined_after(PPCFamily family, PPCRelease release);
 

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Installs the Debian packages that building and testing need, if any of
+# them is missing; with sudo where not root.
+
+set -eu
+
+packages='
+    git gcc libc6-dev make meson ninja-build ccache pkg-config perl patch
+    flex bison python3 libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
+    dpkg-dev xz-utils ca-certificates
+    qemu-system-ppc qemu-system-data u-boot-qemu
+    binutils-powerpc64-linux-gnu
+'
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "setup.sh: this is no Debian; install what these packages have, then" \
+         "run the scripts:" $packages >&2
+    exit 1
+fi
+
+missing=
+for package in $packages; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || :)
+    [ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "setup.sh: as root, install:$missing" >&2
+        exit 1
+    fi
+    sudo=sudo
+fi
+echo "Installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+$sudo apt-get install -qq -y --no-install-recommends $missing >&2
