@@ -9,7 +9,8 @@ The mirrors are those that the machine's own package sources name; for another
 release of the same distribution, the same mirrors are asked for that one. apt
 verifies what it downloads, as always. Package lists and downloads go into
 DIR.apt; nothing in /etc and nothing in the system's lists is changed. DIR
-appears when it is complete. Interrupted downloads go on at the next run.
+appears when it is complete. What was downloaded before an interruption is
+kept; within a file, apt goes on if the mirror supports it.
 """
 
 import argparse
@@ -187,9 +188,10 @@ class Apt:
         if (self.work / 'apt.conf').exists() and command[0] != 'apt-config':
             env['APT_CONFIG'] = str(self.work / 'apt.conf')
         with subprocess.Popen(command, cwd=cwd, env=env, text=True,
-                              errors='replace', process_group=0, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-                              if show else subprocess.DEVNULL) as p:
+                              errors='replace', process_group=0,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT if show
+                              else subprocess.DEVNULL) as p:
             try:
                 lines = []
                 for line in p.stdout:
