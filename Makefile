@@ -31,22 +31,22 @@ setup:
 	@scripts/setup.sh
 
 series: setup
-	@$(PYTHON) scripts/build.py $(from) $(flags) series
+	@$(PYTHON) scripts/build.py $(from) series $(flags)
 
 qemu: setup
 	@$(PYTHON) scripts/build.py $(from) qemu
 
-demo: qemu
+demo: setup
 	@$(PYTHON) scripts/build.py $(from) demo
 
-check: qemu
-	@$(PYTHON) scripts/build.py $(from) check
+check: setup
+	@$(PYTHON) scripts/check.py $(from) all
 
 check-unit: setup
-	@$(PYTHON) scripts/build.py $(from) check-unit
+	@$(PYTHON) scripts/check.py $(from) unit
 
 check-series: setup
-	@$(PYTHON) scripts/build.py $(from) check-series
+	@$(PYTHON) scripts/check.py $(from) series
 
 clean:
 	rm -rf build

@@ -10,11 +10,9 @@
 #define R(major, minor) PPC_RELEASE(major, minor)
 
 /* The groups' bits by their names; the build compares them with cpu.h's. */
-enum {
 #define GROUP(name, word, bit, wire_only, kept_since, gates) \
-    name = 1ULL << (bit),
+    enum { name = 1ULL << (bit) };
 #include "insns-groups.h.inc"
-};
 
 /* What the families have in common, as they were first seen. */
 

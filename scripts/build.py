@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes the series for a QEMU, applies it and builds that QEMU, below build/.
+
+    build/PLACE/qemu      the source as it is (not with --qemu: that tree is
+                          read where it stands, and never changed)
+    build/PLACE/series    the patches
+    build/PLACE/patched   a copy of the source with the series applied
+    build/PLACE/bin       where that is built
+
+PLACE is the base's name, or is made from the tree's path. Every step leaves
+either what was there before or the whole of what it makes, so that it can be
+interrupted and run again at any time; a step that has nothing to do is quick.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+SCRIPTS = PROJECT / 'scripts'
+STOCK = 'qemu-system-ppc64'
+
+# What a build needs to have, and nothing that takes long.
+CONFIGURE = ['--target-list=ppc64-softmmu', '--without-default-features']
+TARGETS = ['qemu-system-ppc64', 'tests/qtest/ppc-insns-compat-test',
+           'tests/unit/test-ppc-insns-history']
+
+# Firmware that a distribution's source does not have: name in QEMU -> from
+# which of its packages. Only the machines that need them for their start.
+FIRMWARE = {
+    'slof.bin': '/usr/share/qemu/slof.bin',
+    'skiboot.lid': '/usr/share/qemu/skiboot.lid',
+    'openbios-ppc': '/usr/share/qemu/openbios-ppc',
+    'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf',
+}
+
+
+class BuildError(Exception):
+    """What went wrong and what to do, for a person to read."""
+
+
+def say(text):
+    print(f'--- {text}', file=sys.stderr, flush=True)
+
+
+def run(command, **kwargs):
+    """Runs a command to its end; raises BuildError if that is not success."""
+    command = [str(c) for c in command]
+    try:
+        return subprocess.run(command, check=True, **kwargs)
+    except FileNotFoundError as e:
+        raise BuildError(f'{command[0]} is missing; scripts/setup.sh installs '
+                         'what is needed') from e
+    except subprocess.CalledProcessError as e:
+        raise BuildError(f'failed: {" ".join(command)}') from e
+
+
+class Place:
+    """Where the work on one QEMU happens; base is a name, qemu a path or
+    None. Holds a lock, so that two runs do not get into each other's way."""
+
+    def __init__(self, base, qemu):
+        self.base = None if qemu else base
+        if qemu:
+            tree = Path(qemu).resolve()
+            digest = hashlib.sha256(str(tree).encode()).hexdigest()[:8]
+            name = f'tree-{tree.name}-{digest}'
+        else:
+            name = re.sub(r'[^\w.]+', '-', base)
+        self.dir = PROJECT / 'build' / name
+        self.source = tree if qemu else self.dir / 'qemu'
+        self.series, self.patched, self.bin = (
+            self.dir / d for d in ('series', 'patched', 'bin'))
+        self.qemu = self.bin / 'qemu-system-ppc64'
+
+    @contextlib.contextmanager
+    def locked(self):
+        self.dir.mkdir(parents=True, exist_ok=True)
+        with open(self.dir / 'lock', 'w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f'waiting for another run in {self.dir}')
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def get_source(self):
+        if self.base and not (self.source / 'VERSION').exists():
+            say(f'getting the source of {self.base}')
+            run([sys.executable, SCRIPTS / 'qemu-source.py', self.base,
+                 self.source])
+
+    def make_series(self, out=None, signoff=False, quiet=False):
+        """Writes the patches to out; returns them in order."""
+        out = Path(out) if out else self.series
+        command = [sys.executable, SCRIPTS / 'series.py', '--tree',
+                   self.source, '--out', out]
+        if self.base and self.base != 'apt':
+            command += ['--base', self.base]
+        if signoff:
+            command.append('--signoff')
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        run(command, stdout=subprocess.DEVNULL if quiet else None)
+        return sorted(p for p in out.glob('*.patch')
+                      if not p.name.startswith('0000'))
+
+    def make_patched(self):
+        """A copy of the source with the patches applied. If there is one
+        already, only what is different is written, so that little is built."""
+        patches = self.make_series(quiet=True)
+        applied = self.dir / 'applied'      # the files that patches changed
+        if not self.patched.exists():
+            say('copying the source')
+            copy = self.dir / 'patched.new'
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(self.source, copy, symlinks=True,
+                            ignore=shutil.ignore_patterns('.git'))
+            applied.unlink(missing_ok=True)
+            copy.rename(self.patched)
+
+        stage = self.dir / 'stage'          # only the files that they change
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir()
+        env = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(self.dir)}
+        touched = set()
+        for patch in patches:
+            listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage,
+                         env=env, stdout=subprocess.PIPE, text=True).stdout
+            for row in listed.rstrip('\0').split('\0'):
+                path = row.split('\t')[2]
+                if path not in touched and (self.source / path).exists():
+                    (stage / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(self.source / path, stage / path)
+                touched.add(path)
+            run(['git', 'apply', '--whitespace=nowarn', patch], cwd=stage,
+                env=env)
+        before = set(applied.read_text().split()) if applied.exists() else set()
+        applied.write_text('\n'.join(sorted(before | touched)) + '\n')
+        for path in sorted(before | touched):
+            wanted = (stage if path in touched else self.source) / path
+            self.put(wanted, self.patched / path)
+        applied.write_text('\n'.join(sorted(touched)) + '\n')
+        shutil.rmtree(stage)
+
+    @staticmethod
+    def put(wanted, path):
+        """Makes path what wanted is; keeps it, and its time, if it is that."""
+        if not wanted.exists():
+            path.unlink(missing_ok=True)
+        elif not path.exists() or path.read_bytes() != wanted.read_bytes():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_name(path.name + '.new')
+            shutil.copyfile(wanted, new)
+            shutil.copymode(wanted, new)
+            new.replace(path)
+
+    def build(self):
+        """qemu-system-ppc64 and the series' own tests, with the series."""
+        self.get_source()
+        self.make_patched()
+        build_tree(self.patched, self.bin, CONFIGURE, TARGETS)
+        link_firmware(self.bin)
+
+
+def build_tree(tree, out, options, targets):
+    """Configures tree in out, unless it was with these options, and builds
+    the targets."""
+    options = list(options)
+    if shutil.which('ccache'):
+        options.append('--cc=ccache gcc')
+    done, wanted = out / 'configured', ' '.join([str(tree), *options])
+    if not done.exists() or done.read_text() != wanted:
+        say('configuring QEMU')
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        logged([tree / 'configure', *options], out, 'configure.log')
+        done.write_text(wanted)
+    say('building QEMU')
+    logged(['ninja', *targets], out, 'build.log')
+
+
+def logged(command, cwd, name):
+    """Runs a command with its output in a log file and, in short, shown:
+    on a terminal the current step, otherwise a line now and then."""
+    log, tty = cwd / name, sys.stderr.isatty()
+    env = {**os.environ, 'CCACHE_BASEDIR': str(cwd.parent)}
+    shown = time.monotonic()
+    with open(log, 'w') as f, subprocess.Popen(
+            [str(c) for c in command], cwd=cwd, env=env, text=True,
+            errors='replace', stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+        for line in p.stdout:
+            f.write(line)
+            step = re.match(r'\[\d+/\d+\]', line)
+            if tty and step:
+                print(f'\r\033[K{line.rstrip()[:79]}', end='', file=sys.stderr,
+                      flush=True)
+            elif step and time.monotonic() - shown > 20:
+                print(f'    {step[0]}', file=sys.stderr, flush=True)
+                shown = time.monotonic()
+    if tty:
+        print('\r\033[K', end='', file=sys.stderr, flush=True)
+    if p.returncode:
+        tail = log.read_text(errors='replace').splitlines()[-25:]
+        print('\n'.join(tail), file=sys.stderr)
+        raise BuildError(f'{Path(command[0]).name} failed; all of its output '
+                         f'is in {log}')
+
+
+def link_firmware(out):
+    """Lets a QEMU that is run from its build directory find the firmware."""
+    for share in (out / 'qemu-bundle/usr/local/share/qemu', out / 'pc-bios'):
+        for name, path in FIRMWARE.items():
+            if share.is_dir() and os.path.exists(path) and \
+                    not (share / name).exists():
+                (share / name).unlink(missing_ok=True)
+                (share / name).symlink_to(path)
+
+
+def parser(description):
+    """The options that all commands have."""
+    p = argparse.ArgumentParser(description=description)
+    p.add_argument('--base', default='debian/bookworm',
+                   help='a base of series/bases.toml, or apt')
+    p.add_argument('--qemu', help='a QEMU source tree instead of a base')
+    return p
+
+
+def guarded(main):
+    """Runs main(); a failure is one message and exit status 1."""
+    try:
+        sys.exit(main())
+    except (BuildError, OSError) as e:
+        sys.exit(f'{Path(sys.argv[0]).name}: {e}')
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def main():
+    p = parser('Make the series for a QEMU, and build it.')
+    p.add_argument('--out', help='series: the directory for the patches')
+    p.add_argument('--signoff', action='store_true',
+                   help='series: add your own Signed-off-by')
+    p.add_argument('command', choices=['series', 'qemu', 'demo'])
+    args = p.parse_args()
+    place = Place(args.base, args.qemu)
+    with place.locked():
+        if args.command == 'series':
+            place.get_source()
+            place.make_series(args.out, args.signoff)
+            say(f'the patches are in {args.out or place.series}')
+        else:
+            place.build()
+    if args.command == 'demo':
+        return subprocess.run([sys.executable, SCRIPTS / 'demo.py',
+                               '--patched', place.qemu]).returncode
+    return 0
+
+
+if __name__ == '__main__':
+    guarded(main)

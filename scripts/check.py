@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the tests, all of which speak TAP, and adds up what they say.
+
+The last line is "N passed, N failed", with ", N skipped" if any was. With CI
+set in the environment, a test that was skipped counts as failed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from build import (BuildError, PROJECT, Place, STOCK, build_tree, guarded,
+                   link_firmware, parser, run, say)
+
+MIGRATION = PROJECT / 'tests/migration-compat'
+
+
+class Tally:
+    """The sum of what the tests said."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def run(self, name, command, **env):
+        """Runs one test program and counts; shows what is not ok. More or
+        fewer tests than planned, or a bad end, is a failure, too."""
+        print(f'{name}:', end=' ', flush=True)
+        p = subprocess.run([str(c) for c in command], text=True,
+                           errors='replace', stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           env={**os.environ, **env})
+        self.count(p.stdout, p.stderr, p.returncode)
+
+    def count(self, out, err, status):
+        passed, failed, skipped, planned, show = 0, 0, 0, None, []
+        failing = False
+        for line in out.splitlines():
+            if m := re.match(r'1\.\.(\d+)', line):
+                planned = int(m[1])
+            elif line.startswith('ok '):
+                failing = False
+                if re.search(r'# SKIP', line, re.I):
+                    skipped += 1
+                    show.append(line)
+                else:
+                    passed += 1
+            elif line.startswith('not ok '):
+                failing = True
+                failed += 1
+                show.append(line)
+            elif failing or line.startswith('Bail out!'):
+                show.append(line)
+        if planned != passed + failed + skipped or \
+                status != 0 and not failed:
+            failed += 1
+            show += out.splitlines()[-20:] + err.splitlines()[-20:]
+            show.append(f'not ok - ended with status {status}, '
+                        f'{passed + skipped} of {planned} tests ok')
+        if os.environ.get('CI') and skipped:
+            show.append('in CI, a test that was skipped counts as failed')
+            failed, skipped = failed + skipped, 0
+        print(f'{passed} passed' + (f', {failed} failed' if failed else '') +
+              (f', {skipped} skipped' if skipped else ''), flush=True)
+        for line in show:
+            print(f'    {line}')
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+    def result(self):
+        print(f'{self.passed} passed, {self.failed} failed' +
+              (f', {self.skipped} skipped' if self.skipped else ''))
+        return 1 if self.failed or not self.passed else 0
+
+
+def check_unit(tally):
+    """The tests that need no QEMU."""
+    core = PROJECT / 'build/core'
+    if not (core / 'build.ninja').exists():
+        shutil.rmtree(core, ignore_errors=True)
+        run(['meson', 'setup', '--buildtype=debugoptimized',
+             '-Db_sanitize=address,undefined', core, PROJECT],
+            stdout=subprocess.DEVNULL)
+    run(['meson', 'compile', '-C', core], stdout=subprocess.DEVNULL)
+    tally.run('unit: insns-history, with sanitizers',
+              [core / 'test-ppc-insns-history', '--tap', '-k'])
+    for test in sorted((PROJECT / 'tests/unit').glob('test_*.py')):
+        tally.run(f'unit: {test.stem[5:]}', [sys.executable, test])
+
+
+def check_patches(tally, tree, patches):
+    """checkpatch.pl of the tree on each patch."""
+    out = [f'1..{len(patches)}']
+    for n, patch in enumerate(patches, 1):
+        p = subprocess.run(
+            ['perl', tree / 'scripts/checkpatch.pl', '--no-signoff', patch],
+            cwd=tree, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        # the series has its entry for MAINTAINERS in its last patch
+        found = [block for block in p.stdout.split('\n\n')
+                 if re.match(r'(ERROR|WARNING)', block)
+                 and 'does MAINTAINERS need updating' not in block]
+        out.append(f'{"not " if found else ""}ok {n} - {patch.name}')
+        out += ['# ' + line for block in found for line in block.split('\n')]
+    print('series, checkpatch.pl:', end=' ', flush=True)
+    tally.count('\n'.join(out), '', 0)
+
+
+def check_built(tally, out):
+    """The tests of the series, built in the QEMU that has it."""
+    tally.run('patched QEMU, unit: insns-history',
+              [out / 'tests/unit/test-ppc-insns-history', '--tap', '-k'])
+    tally.run('patched QEMU, qtest: insns-compat',
+              [out / 'tests/qtest/ppc-insns-compat-test', '--tap', '-k'],
+              QTEST_QEMU_BINARY=str(out / 'qemu-system-ppc64'))
+
+
+def check(place, tally):
+    """All tests but those of check_series()."""
+    check_unit(tally)
+    check_patches(tally, place.patched, sorted(
+        place.series.glob('000[1-9]-*.patch')))
+    check_built(tally, place.bin)
+    tally.run('migration: recorded streams into the patched QEMU',
+              [sys.executable, MIGRATION / 'test_forward.py',
+               '--qemu', place.qemu])
+    tally.run('migration: live, patched and stock, both ways',
+              [sys.executable, MIGRATION / 'test_live.py',
+               '--a', place.qemu, '--b', STOCK])
+
+
+def check_series(place, tally):
+    """Each patch alone, after its predecessors: git am, build, tests."""
+    tree, out = place.dir / 'am', place.dir / 'am-bin'
+    patches = place.make_series(quiet=True)
+    say('a pristine tree in git')
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(place.source, tree, symlinks=True,
+                    ignore=shutil.ignore_patterns('.git'))
+    git = ['git', '-C', tree, '-c', 'user.name=nobody',
+           '-c', 'user.email=nobody@localhost', '-c', 'gc.auto=0']
+    run([*git, 'init', '-q'])
+    run([*git, 'add', '-Af'])
+    run([*git, 'commit', '-qm', 'base'])
+    options = ['--target-list=ppc64-softmmu,ppc-softmmu,ppc64-linux-user,'
+               'ppc64le-linux-user', '--without-default-features',
+               '--disable-werror']
+    binaries = ['qemu-system-ppc64', 'qemu-system-ppc', 'qemu-ppc64',
+                'qemu-ppc64le']
+    print(f'1..{len(patches)}')
+    for n, patch in enumerate(patches, 1):
+        problems = []
+        try:
+            run([*git, 'am', '-q', patch])
+            targets = binaries + [
+                built for source, built in (
+                    ('tests/unit/test-ppc-insns-history.c',
+                     'tests/unit/test-ppc-insns-history'),
+                    ('tests/qtest/ppc-insns-compat-test.c',
+                     'tests/qtest/ppc-insns-compat-test'))
+                if (tree / source).exists()]
+            build_tree(tree, out, options, targets)
+            link_firmware(out)
+            log = (out / 'build.log').read_text()
+            problems += [line for line in log.splitlines()
+                         if re.search(r'insns.*: warning:', line)]
+            if targets[-1].startswith('tests/qtest'):
+                check_built(tally, out)
+            else:
+                tally.run('  unit: insns-history', [
+                    out / 'tests/unit/test-ppc-insns-history', '--tap'])
+        except BuildError as e:
+            problems.append(str(e))
+        tally.count('\n'.join(
+            ['1..1', f'{"not " if problems else ""}ok 1 - {patch.name}',
+             *('# ' + p for p in problems)]), '', 0)
+    check_patches(tally, tree, patches)
+
+
+def main():
+    p = parser('Run the tests.')
+    p.add_argument('what', choices=['all', 'unit', 'series'])
+    args = p.parse_args()
+    tally, place = Tally(), Place(args.base, args.qemu)
+    if args.what == 'unit':
+        check_unit(tally)
+        return tally.result()
+    with place.locked():
+        if args.what == 'series':
+            place.get_source()
+            check_series(place, tally)
+        else:
+            place.build()
+            check(place, tally)
+    return tally.result()
+
+
+if __name__ == '__main__':
+    guarded(main)
