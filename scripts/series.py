@@ -29,7 +29,7 @@ PATCH_KEYS = {'subject': str, 'message': str, 'needs': list, 'lacks': list,
 HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
              'after': (str, list), 'after_block': (str, list),
              'replace': (str, list), 'substitute': (str, list),
-             'append': bool, 'insert': str,
+             'append': bool, 'insert': str, 'insert_file': str,
              'above_comment': bool, 'with_comment': bool,
              'needs': list, 'lacks': list}
 BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
@@ -216,10 +216,11 @@ def check_hook(hook, where):
     """Refuses a hook that is not well formed."""
     check_keys(hook, HOOK_KEYS, where)
     ops = [k for k in OPERATIONS if hook.get(k)]
-    if 'file' not in hook or 'insert' not in hook or len(ops) != 1:
-        raise SeriesError(f'{where}: needs file, insert and exactly one of '
-                          + ', '.join(OPERATIONS))
-    if ops[0] != 'replace' and not hook['insert'].strip():
+    texts = [k for k in ('insert', 'insert_file') if k in hook]
+    if 'file' not in hook or len(texts) != 1 or len(ops) != 1:
+        raise SeriesError(f'{where}: needs file, one of insert, insert_file '
+                          'and exactly one of ' + ', '.join(OPERATIONS))
+    if ops[0] != 'replace' and not hook[texts[0]].strip():
         raise SeriesError(f'{where}: nothing to insert')
     for flag, op in (('above_comment', 'before'), ('with_comment', 'replace')):
         if flag in hook and ops[0] != op:
@@ -256,7 +257,8 @@ def apply_all(project, base, patches):
             now[path] = original[path] = read_text(base.tree / path)
             modes[path] = mode(base.tree / path)
         op = next(k for k in OPERATIONS if hook.get(k))
-        insert = base.expand(hook['insert'])
+        insert = base.expand(hook['insert']) if 'insert' in hook else \
+            read_text(project / hook['insert_file']) + '\n'
         if insert and not insert.endswith('\n') and op != 'substitute':
             insert += '\n'
         try:

@@ -476,6 +476,20 @@ class Whole(unittest.TestCase):
                              CODE_C.replace('    call_me2(a);\n', ''))
             self.assertTrue(os.access(d / 'tests/unit/test-thing.sh', os.X_OK))
 
+    def test_insert_file(self):
+        """a hook's text may stand in a file of the project"""
+        self.files(self.tree, {'MAINTAINERS': 'A\nF: a\n\nB\nF: b\n'})
+        self.files(self.project, {
+            'MAINTAINERS': 'C\nF: {c}\n',
+            'series/03-who.toml': 'subject = "who"\nmessage = "x"\n[[hook]]\n'
+                                  'file = "MAINTAINERS"\nbefore = "B"\n'
+                                  'insert_file = "MAINTAINERS"\n'})
+        self.made()
+        for p in sorted(self.out.glob('000[1-9]*')):
+            subprocess.run(['git', 'apply', p], cwd=self.tree, env=self.env(), check=True)
+        self.assertEqual((self.tree / 'MAINTAINERS').read_text(),
+                         'A\nF: a\n\nC\nF: {c}\n\nB\nF: b\n')
+
     def test_mails(self):
         """the mails: numbering, dates, sender, cover letter"""
         self.made('--base', 'fake/new')
@@ -615,8 +629,8 @@ class Whole(unittest.TestCase):
         self.edit(use, 'replace = "int i;"', 'replaced = "int i;"')
         self.refused("patch 02-use, hook 2: unknown key 'replaced'")
         self.edit(use, 'replaced = "int i;"', 'before = "a"\nafter = "b"')
-        self.refused('patch 02-use, hook 2: needs file, insert and exactly one of before, '
-                     'after, after_block, replace, append, substitute')
+        self.refused('patch 02-use, hook 2: needs file, one of insert, insert_file and '
+                     'exactly one of before, after, after_block, replace, append, substitute')
         self.edit(use, 'needs = ["caps"]', 'needs = "caps"')
         self.refused('series/02-use.toml: needs has a value of the wrong type')
         self.edit(use, 'needs = "caps"', 'needed = "caps"')
