@@ -45,45 +45,53 @@ void ppc_insns_pre_save(PowerPCCPU *cpu)
     set_scratch(cpu);
 }
 
-/* "POWER8 (power8_v2.0)", from the class with that PVR; to be freed */
-static char *model_name(uint32_t pvr)
+/* The -cpu model with that PVR, as "power8_v2.0"; NULL, or to be freed */
+static char *model_by_pvr(uint32_t pvr)
 {
     PowerPCCPUClass *pcc = ppc_cpu_class_by_pvr(pvr);
-    const char *family = ppc_family_name(ppc_family_by_pvr(pvr));
-    g_autofree char *model = NULL;
+    const char *type;
 
     if (!pcc) {
-        return g_strdup_printf("%s (PVR 0x%08x)", family, pvr);
+        return NULL;
     }
-    model = g_strdup(object_class_get_name(OBJECT_CLASS(pcc)));
-    if (g_str_has_suffix(model, POWERPC_CPU_TYPE_SUFFIX)) {
-        model[strlen(model) - strlen(POWERPC_CPU_TYPE_SUFFIX)] = 0;
-    }
-    return g_strdup_printf("%s (%s)", family, model);
+    type = object_class_get_name(OBJECT_CLASS(pcc));
+    return g_strndup(type, strlen(type) - strlen(POWERPC_CPU_TYPE_SUFFIX));
+}
+
+/* "POWER8 (power8_v2.0)"; to be freed */
+static char *cpu_name(uint32_t pvr)
+{
+    const char *family = ppc_family_name(ppc_family_by_pvr(pvr));
+    g_autofree char *model = model_by_pvr(pvr);
+
+    return model ? g_strdup_printf("%s (%s)", family, model)
+                 : g_strdup_printf("%s (PVR 0x%08x)", family, pvr);
 }
 
 /* "CPU 0, a POWER7 (power7_v2.3) of pseries-2.6"; to be freed */
 static char *this_cpu(PowerPCCPU *cpu)
 {
-    g_autofree char *model = model_name(POWERPC_CPU_GET_CLASS(cpu)->pvr);
+    g_autofree char *name = cpu_name(POWERPC_CPU_GET_CLASS(cpu)->pvr);
 
-    return g_strdup_printf("CPU %d, a %s of %s", CPU(cpu)->cpu_index, model,
+    return g_strdup_printf("CPU %d, a %s of %s", CPU(cpu)->cpu_index, name,
                            MACHINE_GET_CLASS(qdev_get_machine())->name);
 }
 
-/* What to try when the stream was saved from a CPU with another PVR */
-static void hint_other_model(PowerPCCPU *cpu, uint32_t pvr)
+/* What to try with a stream that was saved from a CPU with @pvr */
+static void hint_what_to_try(PowerPCCPU *cpu, uint32_t pvr)
 {
     PPCFamily family = ppc_family_by_pvr(pvr);
     PPCFamily mode = MIN(family, cpu->insns_compat.family);
+    g_autofree char *model = model_by_pvr(pvr);
 
-    if (ppc_cpu_class_by_pvr(pvr)) {
-        error_printf("Try -cpu with the source's model, %s",
-                     ppc_family_name(family));
+    if (family == cpu->insns_compat.family) {
+        error_printf("Try the host and the QEMU that the guest came from");
+    } else if (model) {
+        error_printf("Try -cpu %s here, as on the source", model);
     } else {
-        error_printf("Try the QEMU and the -cpu of the source");
+        error_printf("Try the source's -cpu here");
     }
-    if (mode >= PPC_FAMILY_POWER7) {
+    if (family != cpu->insns_compat.family && mode >= PPC_FAMILY_POWER7) {
         g_autofree char *name = g_ascii_strdown(ppc_family_name(mode), -1);
 
         error_printf("; or, if the guest runs in that compatibility mode,"
@@ -112,7 +120,7 @@ int ppc_insns_check_stream(PowerPCCPU *cpu)
     }
 
     here = this_cpu(cpu);
-    source = model_name(pvr);
+    source = cpu_name(pvr);
     refused = verdict.more;
     if (cpu->compat_pvr) {
         /*
@@ -127,7 +135,7 @@ int ppc_insns_check_stream(PowerPCCPU *cpu)
         error_report("%s: the guest may be using instruction groups that its"
                      " CPU had on the source, a %s, and that this CPU lacks:"
                      " %s", here, source, more);
-        hint_other_model(cpu, pvr);
+        hint_what_to_try(cpu, pvr);
         return -EINVAL;
     }
 
@@ -137,15 +145,10 @@ int ppc_insns_check_stream(PowerPCCPU *cpu)
     warned = true;
     more = ppc_insns_names(verdict.more);
     less = ppc_insns_names(verdict.less);
-    if (*more) {
-        warn_report("%s: instruction groups that the guest had on the source,"
-                    " a %s, and loses here, as they are above the"
-                    " compatibility mode: %s", here, source, more);
-    } else {
-        warn_report("%s: instruction groups that the source, a %s, did not"
-                    " send, and that this CPU has: %s; the guest may not get"
-                    " back to where it came from", here, source, less);
-    }
+    warn_report("%s: the source's CPU, a %s, had other instruction groups%s%s"
+                "%s%s", here, source,
+                *more ? "; lost here, as above the compatibility mode: " : "",
+                more, *less ? "; not sent, but there from now on: " : "", less);
     return 0;
 }
 
@@ -153,9 +156,9 @@ void ppc_insns_report_pvr(PowerPCCPU *cpu)
 {
     uint32_t pvr = cpu->env.spr[SPR_PVR];
     g_autofree char *here = this_cpu(cpu);
-    g_autofree char *source = model_name(pvr);
+    g_autofree char *source = cpu_name(pvr);
 
     error_report("%s: the guest's CPU on the source was a %s; the models must"
                  " match", here, source);
-    hint_other_model(cpu, pvr);
+    hint_what_to_try(cpu, pvr);
 }
