@@ -64,6 +64,13 @@ def run(command, **kwargs):
         raise BuildError(f'failed: {" ".join(command)}') from e
 
 
+def run_script(name, *args, **kwargs):
+    """Runs one of our own scripts, which says itself what went wrong."""
+    command = [sys.executable, SCRIPTS / name, *args]
+    if subprocess.run([str(c) for c in command], **kwargs).returncode:
+        raise SystemExit(1)
+
+
 class Place:
     """Where the work on one QEMU happens; base is a name, qemu a path or
     None. Holds a lock, so that two runs do not get into each other's way."""
@@ -96,20 +103,17 @@ class Place:
     def get_source(self):
         if self.base and not (self.source / 'VERSION').exists():
             say(f'getting the source of {self.base}')
-            run([sys.executable, SCRIPTS / 'qemu-source.py', self.base,
-                 self.source])
+            run_script('qemu-source.py', self.base, self.source)
 
     def make_series(self, out=None, signoff=False, quiet=False):
         """Writes the patches to out; returns them in order."""
         out = Path(out) if out else self.series
-        command = [sys.executable, SCRIPTS / 'series.py', '--tree',
-                   self.source, '--out', out]
-        if self.base and self.base != 'apt':
-            command += ['--base', self.base]
+        options = ['--base', self.base] if self.base not in (None, 'apt') else []
         if signoff:
-            command.append('--signoff')
+            options.append('--signoff')
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        run(command, stdout=subprocess.DEVNULL if quiet else None)
+        run_script('series.py', '--tree', self.source, '--out', out, *options,
+                   stdout=subprocess.DEVNULL if quiet else None)
         return sorted(p for p in out.glob('*.patch')
                       if not p.name.startswith('0000'))
 
