@@ -151,8 +151,7 @@ def check_series(place, tally):
                '--disable-werror']
     binaries = ['qemu-system-ppc64', 'qemu-system-ppc', 'qemu-ppc64',
                 'qemu-ppc64le']
-    print(f'1..{len(patches)}')
-    for n, patch in enumerate(patches, 1):
+    for patch in patches:
         problems = []
         try:
             run([*git, 'am', '-q', patch])
@@ -175,6 +174,7 @@ def check_series(place, tally):
                     out / 'tests/unit/test-ppc-insns-history', '--tap'])
         except BuildError as e:
             problems.append(str(e))
+        print(f'{patch.name}: applies, builds:', end=' ', flush=True)
         tally.count('\n'.join(
             ['1..1', f'{"not " if problems else ""}ok 1 - {patch.name}',
              *('# ' + p for p in problems)]), '', 0)

@@ -156,12 +156,14 @@ def last_words(output):
 
 class Apt:
     """apt with lists, cache and package sources of its own, in one directory.
-    Everything else (proxies, keys, passwords) is as the machine has it."""
+    Everything else (proxies, keys, passwords) is as the machine has it.
+    lock: a locked file; what runs here keeps it locked, even if we are killed
+    before it ends."""
 
-    def __init__(self, work, sources):
+    def __init__(self, work, sources, lock):
         for d in ('lists/partial', 'cache/archives/partial', 'parts', 'files'):
             (work / d).mkdir(parents=True, exist_ok=True)
-        self.work = work
+        self.work, self.lock = work, lock
         (work / 'parts/qemu.sources').write_text(sources)
         # Taken from a dump, since hooks that the machine runs after updates
         # work on the system's lists, and can be left out in no other way.
@@ -189,6 +191,7 @@ class Apt:
             env['APT_CONFIG'] = str(self.work / 'apt.conf')
         with subprocess.Popen(command, cwd=cwd, env=env, text=True,
                               errors='replace', process_group=0,
+                              pass_fds=[self.lock.fileno()],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT if show
                               else subprocess.DEVNULL) as p:
@@ -226,9 +229,9 @@ class Apt:
                 if Path(line.split()[-1]).exists() for word in line.split()[:-1]}
 
 
-def get_source(suite, entries, out, work):
+def get_source(suite, entries, out, work, lock):
     """Unpacks the newest QEMU of a release into the directory out."""
-    apt = Apt(work, deb_src(entries))
+    apt = Apt(work, deb_src(entries), lock)
     wanted = {e.suites[0] for e in entries}
     try:
         problem = last_words(apt.run('apt-get', 'update', show=True))
@@ -310,7 +313,7 @@ def main(argv=None):
         with open(work / 'lock', 'w') as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)    # another run may be at it
             if not out.exists():
-                get_source(suite, entries, out, work)
+                get_source(suite, entries, out, work, lock)
     except (SourceError, OSError) as e:
         print(f'qemu-source.py: {e}', file=sys.stderr)
         return 1
