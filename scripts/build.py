@@ -31,8 +31,10 @@ STOCK = 'qemu-system-ppc64'
 
 # What a build needs to have, and nothing that takes long.
 CONFIGURE = ['--target-list=ppc64-softmmu', '--without-default-features']
-TARGETS = ['qemu-system-ppc64', 'tests/qtest/ppc-insns-compat-test',
-           'tests/unit/test-ppc-insns-history']
+TESTS = ['tests/unit/test-ppc-insns-history',
+         'tests/qtest/ppc-insns-compat-test',
+         'tests/qtest/ppc-insns-migration-test']
+TARGETS = ['qemu-system-ppc64', *TESTS]
 
 # Firmware that a distribution's source does not have: name in QEMU -> from
 # which of its packages. Only the machines that need them for their start.

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build import (BuildError, PROJECT, Place, STOCK, build_tree, guarded,
-                   link_firmware, parser, run, say)
+from build import (BuildError, PROJECT, Place, STOCK, TESTS, build_tree,
+                   guarded, link_firmware, parser, run, say)
 
 MIGRATION = PROJECT / 'tests/migration-compat'
 
@@ -110,13 +110,13 @@ def check_patches(tally, tree, patches):
     tally.count('\n'.join(out), '', 0)
 
 
-def check_built(tally, out):
-    """The tests of the series, built in the QEMU that has it."""
-    tally.run('patched QEMU, unit: insns-history',
-              [out / 'tests/unit/test-ppc-insns-history', '--tap', '-k'])
-    tally.run('patched QEMU, qtest: insns-compat',
-              [out / 'tests/qtest/ppc-insns-compat-test', '--tap', '-k'],
-              QTEST_QEMU_BINARY=str(out / 'qemu-system-ppc64'))
+def check_built(tally, out, **env):
+    """The tests of the series, as far as they are built, in the QEMU that has
+    it."""
+    for test in TESTS:
+        if (out / test).exists():
+            tally.run(f'patched QEMU, {test}', [out / test, '--tap', '-k'],
+                      QTEST_QEMU_BINARY=str(out / 'qemu-system-ppc64'), **env)
 
 
 def check(place, tally):
@@ -124,7 +124,14 @@ def check(place, tally):
     check_unit(tally)
     check_patches(tally, place.patched, sorted(
         place.series.glob('000[1-9]-*.patch')))
-    check_built(tally, place.bin)
+    check_built(tally, place.bin,
+                QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
+    for side in 'SRC', 'DST':
+        tally.run(f'patched QEMU, migration-test with stock as {side}',
+                  [place.bin / TESTS[2], '--tap', '-k', '-p',
+                   '/ppc64/ppc-insns-migration/move'],
+                  QTEST_QEMU_BINARY=str(place.qemu),
+                  **{f'QTEST_QEMU_BINARY_{side}': shutil.which(STOCK)})
     tally.run('migration: recorded streams into the patched QEMU',
               [sys.executable, MIGRATION / 'test_forward.py',
                '--qemu', place.qemu])
@@ -155,23 +162,13 @@ def check_series(place, tally):
         problems = []
         try:
             run([*git, 'am', '-q', patch])
-            targets = binaries + [
-                built for source, built in (
-                    ('tests/unit/test-ppc-insns-history.c',
-                     'tests/unit/test-ppc-insns-history'),
-                    ('tests/qtest/ppc-insns-compat-test.c',
-                     'tests/qtest/ppc-insns-compat-test'))
-                if (tree / source).exists()]
-            build_tree(tree, out, options, targets)
+            build_tree(tree, out, options, binaries + [
+                t for t in TESTS if (tree / f'{t}.c').exists()])
             link_firmware(out)
             log = (out / 'build.log').read_text()
             problems += [line for line in log.splitlines()
                          if re.search(r'insns.*: warning:', line)]
-            if targets[-1].startswith('tests/qtest'):
-                check_built(tally, out)
-            else:
-                tally.run('  unit: insns-history', [
-                    out / 'tests/unit/test-ppc-insns-history', '--tap'])
+            check_built(tally, out)
         except BuildError as e:
             problems.append(str(e))
         print(f'{patch.name}: applies, builds:', end=' ', flush=True)

@@ -1,0 +1,467 @@
+/*
+ * QTest for the PowerPC instruction groups in migration streams
+ *
+ * Loads streams that were recorded with QEMU 2.6.0 and listens to the guest in
+ * them, which reports about every 20 ms on its console
+ *
+ *   <count, 8 hexadecimal digits> <ok, or BAD> <letters>
+ *
+ * "ok" as long as all its registers have their values; the letters are for
+ * instructions that it tries, upper case if they executed: A addg6s, D divde,
+ * B bctar, V vaddudm, X lxvd2x, Q lq, F dadd.  A stream is loaded if the
+ * guest counts on, is ok, and has the right letters.
+ *
+ * Two streams are part of this test.  QTEST_PPC_INSNS_STREAMS may name a
+ * directory with more, and their MANIFEST.tsv.
+ *
+ * If QTEST_QEMU_BINARY_SRC or QTEST_QEMU_BINARY_DST names another QEMU, the
+ * guests also move between that one and QTEST_QEMU_BINARY, live.
+ * QTEST_QEMU_MACHINE_TYPE narrows this to one machine version.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "libqtest.h"
+#include "qapi/qmp/qdict.h"
+
+/* How long a guest may take to say something, on a busy machine */
+#define TIMEOUT_US (60 * G_USEC_PER_SEC)
+
+/* Reports that make us believe that the guest runs */
+#define REPORTS 5
+
+typedef struct Stream {
+    const char *name;
+    const char *machine;
+    const char *cpu;
+    const char *letters;
+    const char *const *text;
+} Stream;
+
+static const char *const power7_text[] = {
+#include "ppc-insns-streams/qemu-2.6.0-pseries-2.6-POWER7.h.inc"
+    NULL
+};
+
+static const char *const power8_text[] = {
+#include "ppc-insns-streams/qemu-2.6.0-pseries-2.6-POWER8.h.inc"
+    NULL
+};
+
+static const Stream power7 = {
+    "2.6.0-pseries-2.6-POWER7", "pseries-2.6", "POWER7", "aDbvXqF", power7_text
+};
+
+static const Stream power8 = {
+    "2.6.0-pseries-2.6-POWER8", "pseries-2.6", "POWER8", "aDBVXQF", power8_text
+};
+
+static char *dir;
+static const char *qemu_binary;
+
+/* A path in the directory of this test; to be freed */
+static char *path_of(const char *name)
+{
+    return g_build_filename(dir, name, NULL);
+}
+
+static uint64_t next_number(const char **p, int base)
+{
+    char *end;
+    uint64_t number = g_ascii_strtoull(*p, &end, base);
+
+    g_assert_true(end != *p);
+    *p = end;
+    return number;
+}
+
+/* Writes a stream from its text (see the header of the text's tool). */
+static void write_stream(const Stream *stream, const char *path)
+{
+    GByteArray *bytes = g_byte_array_new();
+    static const uint8_t zeros[4096];
+    size_t i;
+
+    for (i = 0; stream->text[i]; i++) {
+        const char *p = stream->text[i] + 1;
+
+        if (stream->text[i][0] == 'x') {
+            for (p++; *p; p += 2) {
+                uint8_t byte = g_ascii_xdigit_value(p[0]) << 4 |
+                               g_ascii_xdigit_value(p[1]);
+
+                g_byte_array_append(bytes, &byte, 1);
+            }
+        } else if (stream->text[i][0] == '0') {
+            uint64_t left = next_number(&p, 10);
+
+            while (left) {
+                size_t n = MIN(left, sizeof(zeros));
+
+                g_byte_array_append(bytes, zeros, n);
+                left -= n;
+            }
+        } else {
+            uint64_t number = next_number(&p, 16);
+            uint64_t step = next_number(&p, 16);
+            uint64_t count = next_number(&p, 10);
+
+            for (; count; count--, number += step) {
+                uint64_t be = GUINT64_TO_BE(number);
+
+                g_byte_array_append(bytes, (uint8_t *)&be, sizeof(be));
+                g_byte_array_append(bytes, zeros, 1);
+            }
+        }
+    }
+    g_assert_true(g_file_set_contents(path, (char *)bytes->data, bytes->len,
+                                      NULL));
+    g_byte_array_free(bytes, true);
+}
+
+/* The command line for a guest, without -machine, -cpu and -incoming */
+static char *guest_args(const char *console)
+{
+    g_autofree char *firmware = path_of("firmware");
+
+    return g_strdup_printf("-nodefaults -vga none -accel tcg -m 256 -bios %s"
+                           " -chardev file,id=vt,path=%s -serial chardev:vt",
+                           firmware, console);
+}
+
+/*
+ * The number of reports in the file @console.  Checks each, but for its
+ * letters if @letters is NULL.
+ */
+static int count_reports(const char *console, const char *letters)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    uint64_t count, last = 0;
+    int i, good = 0;
+
+    if (!g_file_get_contents(console, &text, NULL, NULL)) {
+        return 0;
+    }
+    lines = g_strsplit(text, "\n", 0);
+    /* the first may be the rest of one, the last may not be whole yet */
+    for (i = 1; lines[i] && lines[i + 1]; i++, good++) {
+        const char *p = lines[i];
+
+        count = next_number(&p, 16);
+        if (good) {
+            g_assert_cmpuint(count, ==, last + 1);
+        }
+        last = count;
+        g_assert_true(g_str_has_prefix(p, " ok  "));
+        if (letters) {
+            g_assert_cmpstr(g_strchomp((char *)p + 5), ==, letters);
+        }
+    }
+    return good;
+}
+
+/* Waits until the guest has made REPORTS reports, and they are good. */
+static void check_guest(const char *console, const char *letters)
+{
+    gint64 end = g_get_monotonic_time() + TIMEOUT_US;
+
+    while (count_reports(console, letters) < REPORTS) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(20 * 1000);
+    }
+}
+
+static void load_and_check(const char *machine, const char *cpu,
+                           const char *more, const char *incoming,
+                           const char *letters)
+{
+    g_autofree char *console = path_of("console");
+    g_autofree char *args = guest_args(console);
+    QTestState *qts;
+
+    g_remove(console);
+    qts = qtest_initf("%s -machine %s -cpu %s %s -incoming '%s'", args,
+                      machine, cpu, more, incoming);
+    check_guest(console, letters);
+    qtest_quit(qts);
+}
+
+static void test_load(const void *data)
+{
+    const Stream *stream = data;
+    g_autofree char *path = path_of("stream");
+    g_autofree char *incoming = g_strdup_printf("exec:cat %s", path);
+
+    write_stream(stream, path);
+    load_and_check(stream->machine, stream->cpu, "", incoming,
+                   stream->letters);
+}
+
+/* Loads that go wrong, or with a warning, and what must be said of them */
+static const struct {
+    const char *name;
+    const Stream *stream;
+    const char *machine;
+    const char *cpu;
+    bool loads;
+    const char *words[6];
+} judged[] = {
+    { "POWER8-into-POWER7", &power8, "pseries-2.6", "POWER7", false,
+      { "PPC2_ISA207S", "PPC2_TM", "POWER8", "POWER7", "pseries-2.6", "Try" } },
+    { "POWER8-into-POWER7-in-its-mode", &power8,
+      "pseries-2.6,max-cpu-compat=power7", "POWER7", true,
+      { "warning", "PPC2_ISA207S", "PPC2_TM", "POWER8", "POWER7" } },
+    { "POWER7-into-POWER8", &power7, "pseries-2.6", "POWER8", false,
+      { "must match", "POWER7", "POWER8", "pseries-2.6", "Try" } },
+    { "POWER7-into-POWER8-in-its-mode", &power7,
+      "pseries-2.6,max-cpu-compat=power7", "POWER8", true,
+      { "warning", "PPC2_ISA207S", "PPC2_TM", "POWER8", "POWER7" } },
+};
+
+static void test_judged(const void *data)
+{
+    int i = GPOINTER_TO_INT(data);
+    g_autofree char *path = path_of("stream");
+    g_autofree char *console = path_of("console");
+    g_autofree char *messages = path_of("messages");
+    g_autofree char *args = guest_args(console);
+    g_autofree char *command = NULL;
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    gint64 end = g_get_monotonic_time() + TIMEOUT_US;
+    const char *argv[] = { "/bin/sh", "-c", NULL, NULL };
+    bool loaded = false, ended = false;
+    GPid pid;
+    size_t w;
+    int status = 0;
+
+    write_stream(judged[i].stream, path);
+    g_remove(console);
+    command = g_strdup_printf("exec %s %s -display none -machine %s -cpu %s"
+                              " -incoming 'exec:cat %s' 2>%s", qemu_binary,
+                              args, judged[i].machine, judged[i].cpu, path,
+                              messages);
+    argv[2] = command;
+    g_assert_true(g_spawn_async(NULL, (char **)argv, NULL,
+                                G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                                &error));
+    while (!loaded && !ended && g_get_monotonic_time() < end) {
+        g_usleep(20 * 1000);
+        ended = waitpid(pid, &status, WNOHANG) == pid;
+        loaded = count_reports(console, NULL) >= REPORTS;
+    }
+    if (!ended) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    g_assert_true(g_file_get_contents(messages, &text, NULL, &error));
+    g_test_message("%s", text);
+    g_assert_cmpint(loaded, ==, judged[i].loads);
+    if (!loaded) {
+        g_assert_true(ended && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    }
+    for (w = 0; w < ARRAY_SIZE(judged[i].words) && judged[i].words[w]; w++) {
+        g_assert_nonnull(strstr(text, judged[i].words[w]));
+    }
+}
+
+/* A QEMU that waits for @stream's guest to move in from elsewhere */
+static QTestState *start_for(const Stream *stream, const char *binary,
+                             const char *console, const char *incoming)
+{
+    g_autofree char *args = guest_args(console);
+    QTestState *qts;
+    /*
+     * A QEMU that takes the machine version's default for HTM seriously under
+     * TCG has to be told that it is off, and so has the other side.
+     */
+    const char *htm = g_str_has_prefix(stream->cpu, "POWER7") ?
+                      "" : ",cap-htm=off";
+
+    g_remove(console);
+    g_setenv("QTEST_QEMU_BINARY", binary, true);
+    qts = qtest_initf("%s -machine %s%s -cpu %s -incoming '%s'", args,
+                      stream->machine, htm, stream->cpu, incoming);
+    g_setenv("QTEST_QEMU_BINARY", qemu_binary, true);
+    return qts;
+}
+
+static void wait_until_moved(QTestState *from, const char *uri)
+{
+    gint64 end = g_get_monotonic_time() + TIMEOUT_US;
+    bool completed = false;
+    QDict *answer;
+
+    answer = qtest_qmp(from, "{'execute': 'migrate', 'arguments': "
+                       "{'uri': %s}}", uri);
+    g_assert_true(qdict_haskey(answer, "return"));
+    qobject_unref(answer);
+    while (!completed) {
+        const char *status;
+
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(20 * 1000);
+        answer = qtest_qmp(from, "{'execute': 'query-migrate'}");
+        status = qdict_get_try_str(qdict_get_qdict(answer, "return"),
+                                   "status");
+        completed = !g_strcmp0(status, "completed");
+        g_assert_cmpstr(status, !=, "failed");
+        qobject_unref(answer);
+    }
+}
+
+/*
+ * Live: a recorded guest is loaded here and moves to the other QEMU; from there
+ * back, if that is to be a source.
+ */
+static void test_move(const void *data)
+{
+    const Stream *stream = data;
+    const char *src = getenv("QTEST_QEMU_BINARY_SRC");
+    const char *dst = getenv("QTEST_QEMU_BINARY_DST");
+    const char *const hops[] = { src ?: dst ?: qemu_binary,
+                                 src ? qemu_binary : NULL };
+    g_autofree char *path = path_of("stream");
+    g_autofree char *console = path_of("console");
+    g_autofree char *socket = path_of("socket");
+    g_autofree char *uri = g_strdup_printf("unix:%s", socket);
+    g_autofree char *exec = g_strdup_printf("exec:cat %s", path);
+    QTestState *from, *to;
+    size_t i;
+
+    write_stream(stream, path);
+    from = start_for(stream, qemu_binary, console, exec);
+    check_guest(console, stream->letters);
+    for (i = 0; i < ARRAY_SIZE(hops) && hops[i]; i++) {
+        g_autofree char *next = g_strdup_printf("%s%zu", console, i);
+
+        to = start_for(stream, hops[i], next, uri);
+        wait_until_moved(from, uri);
+        qtest_quit(from);
+        /* Only this QEMU can be relied on to show just what 2.6 had. */
+        check_guest(next, strcmp(hops[i], qemu_binary) ? NULL
+                                                       : stream->letters);
+        from = to;
+    }
+    qtest_quit(from);
+}
+
+/*
+ * The letters that a recorded guest has here.  2.7.0 let guests of older
+ * machine versions see all of its groups, so POWER7 had lq.
+ */
+static char *letters_here(const char *machine, const char *cpu,
+                          const char *letters)
+{
+    char *here = g_strdup(letters);
+
+    if (g_str_has_prefix(cpu, "POWER7") && strcmp(machine, "pseries-2.7")) {
+        g_strdelimit(here, "Q", 'q');
+    }
+    return here;
+}
+
+static void test_directory(const void *data)
+{
+    const char *streams = getenv("QTEST_PPC_INSNS_STREAMS");
+    const char *row = data;
+    g_auto(GStrv) columns = g_strsplit(row, "\t", 0);
+    g_autofree char *xz = g_find_program_in_path("xz");
+    g_autofree char *letters = NULL;
+    g_autofree char *incoming = NULL;
+    g_autofree char *smp = NULL;
+
+    if (!xz) {
+        g_test_skip("xz is not installed");
+        return;
+    }
+    letters = letters_here(columns[2], columns[3], columns[10]);
+    incoming = g_strdup_printf("exec:xz -dc %s/%s", streams, columns[0]);
+    smp = g_strdup_printf("-smp %s", columns[4]);
+    load_and_check(columns[2], columns[3], smp, incoming, letters);
+}
+
+static void add_directory(void)
+{
+    const char *streams = getenv("QTEST_PPC_INSNS_STREAMS");
+    g_autofree char *path = g_build_filename(streams, "MANIFEST.tsv", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) rows = NULL;
+    int i;
+
+    if (!g_file_get_contents(path, &text, NULL, &error)) {
+        g_error("QTEST_PPC_INSNS_STREAMS: %s", error->message);
+    }
+    rows = g_strsplit(text, "\n", 0);
+    for (i = 1; rows[i] && *rows[i]; i++) {
+        g_auto(GStrv) columns = g_strsplit(rows[i], "\t", 0);
+        g_autofree char *name = NULL;
+
+        g_assert_cmpint(g_strv_length(columns), ==, 12);
+        name = g_strdup_printf("ppc-insns-migration/directory/%s", columns[0]);
+        if (qtest_has_machine(columns[2])) {
+            qtest_add_data_func(name, g_strdup(rows[i]), test_directory);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *machine = getenv("QTEST_QEMU_MACHINE_TYPE");
+    const Stream *const streams[] = { &power7, &power8 };
+    g_autofree char *firmware = NULL;
+    GDir *files;
+    const char *name;
+    size_t i;
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    qemu_binary = g_strdup(getenv("QTEST_QEMU_BINARY"));
+    g_assert_nonnull(qemu_binary);
+
+    dir = g_dir_make_tmp("ppc-insns-migration-XXXXXX", NULL);
+    g_assert_nonnull(dir);
+    firmware = path_of("firmware");
+    g_assert_true(g_file_set_contents(firmware, "none", -1, NULL));
+
+    for (i = 0; i < ARRAY_SIZE(streams); i++) {
+        g_autofree char *load = g_strdup_printf("ppc-insns-migration/load/%s",
+                                                streams[i]->name);
+        g_autofree char *move = g_strdup_printf("ppc-insns-migration/move/%s",
+                                                streams[i]->name);
+
+        if (!qtest_has_machine(streams[i]->machine)) {
+            continue;
+        }
+        qtest_add_data_func(load, streams[i], test_load);
+        if (!machine || !strcmp(machine, streams[i]->machine)) {
+            qtest_add_data_func(move, streams[i], test_move);
+        }
+    }
+    for (i = 0; i < ARRAY_SIZE(judged); i++) {
+        g_autofree char *path = g_strdup_printf("ppc-insns-migration/%s",
+                                                judged[i].name);
+
+        if (qtest_has_machine("pseries-2.6")) {
+            qtest_add_data_func(path, GINT_TO_POINTER(i), test_judged);
+        }
+    }
+    if (getenv("QTEST_PPC_INSNS_STREAMS")) {
+        add_directory();
+    }
+    status = g_test_run();
+
+    files = g_dir_open(dir, 0, NULL);
+    while ((name = g_dir_read_name(files))) {
+        g_autofree char *path = path_of(name);
+
+        g_remove(path);
+    }
+    g_dir_close(files);
+    g_rmdir(dir);
+    return status;
+}
