@@ -101,6 +101,34 @@ def compat_version(machine):
     return None
 
 
+def stock_options(machine, cpu):
+    """What must be appended to MACHINE so that a stock QEMU runs CPU under TCG at all: ",cap-htm=off", or nothing.
+
+    Stock pseries up to 2.11 with POWER8 or later defaults to transactional memory, which TCG does not have; stock QEMU then
+    does not start, and says that it wants this. POWER7 never had it; pseries-2.12 and later default to off.
+    """
+    found = re.fullmatch(r"pseries-(\d+\.\d+)", machine)
+    had_it = re.match(r"(?i)power(8|9|10)", cpu)
+    return ",cap-htm=off" if found and had_it and version(found[1]) <= (2, 11) else ""
+
+
+_DISK = ("-blockdev", "driver=null-co,read-zeroes=on,node-name=disk0")
+# Devices that a guest of pseries usually has, as options for the command line. The guest touches none of them; what is tested is
+# that their sections are understood. No option ROMs: a distribution may have other ones than a fresh build, or none.
+DEVICES = {
+    "bare": (),
+    "vscsi": _DISK + ("-device", "spapr-vscsi,id=vscsi0", "-device", "scsi-hd,bus=vscsi0.0,drive=disk0"),
+    "virtio-blk": _DISK + ("-device", "virtio-blk-pci,drive=disk0,romfile="),
+    "virtio-scsi": _DISK + ("-device", "virtio-scsi-pci,id=vs0,romfile=", "-device", "scsi-hd,bus=vs0.0,drive=disk0"),
+    "virtio-net": ("-netdev", "hubport,hubid=0,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="),
+    "OHCI": ("-device", "pci-ohci"),
+    "second PHB": ("-device", "spapr-pci-host-bridge,index=1,id=phb1"),
+}
+# Each with a disk of its own.
+DEVICES["all devices"] = tuple(part.replace("disk0", f"disk{number}") for number, name in enumerate(DEVICES)
+                               for part in DEVICES[name])
+
+
 def letters_of(cpu, release):
     """The letters that QEMU RELEASE ('2.6', '7.2.22') shows to a guest on CPU."""
     result = ""
@@ -136,6 +164,13 @@ def output_of(*command):
 def machines_of(binary):
     """The names of all machines that a QEMU binary has."""
     return frozenset(line.split()[0] for line in output_of(binary, "-M", "help").splitlines()[1:] if line.strip())
+
+
+def machine_versions(*binaries):
+    """The pseries machine versions that all BINARIES have, oldest first."""
+    common = frozenset.intersection(*map(machines_of, binaries))
+    names = [name for name in common if re.fullmatch(r"pseries-\d+\.\d+(-\w+)?", name)]
+    return sorted(names, key=lambda name: (version(name.split("-")[1]), name))
 
 
 @functools.cache
@@ -238,6 +273,169 @@ def words_text(words):
     """Four words of a cpu section for a person: 'msr_mask insns_flags insns_flags2 nb_BATs' in hexadecimal."""
     msr_mask, flags, flags2, bats = struct.unpack(">QQQI", words)
     return f"{msr_mask:016x} {flags:016x} {flags2:016x} {bats:x}"
+
+
+# ---- what is in a stream ------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One section of a stream: the state of one device, or of RAM."""
+    name: str
+    instance: int
+    version: int
+    content: bytes | None           # without header and footer; None where it comes in many parts (RAM, hash table)
+    subsections: tuple = ()         # (name, version) in the order of the stream
+    # (name, size, count) in the order of the stream, those of subsections last; None in a stream without a description.
+    fields: tuple | None = None
+    start: int = 0                  # where the first subsection begins in the content; its end if there is none
+    blocks: tuple = ()              # of RAM: (name, size) of its blocks
+
+    @property
+    def key(self):
+        """What a destination finds the section by."""
+        return f"{self.name} {self.instance:#x}" if self.instance > 255 else f"{self.name} {self.instance}"
+
+
+# START (1) or FULL (4), number of the section, length of the name.
+_HEADER = re.compile(rb"([\x01\x04])(\0\0[\0-\x0f].)([\x02-\x7f])", re.DOTALL)
+_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_/:@.,+ -]*")
+_SUBSECTION = re.compile(rb"\x05([\x04-\x7f])[a-z]", re.DOTALL)
+_FOOTER, _DESCRIPTION = b"\x7e", b"\x06"
+
+
+def _each(pattern, data, end):
+    """All matches of PATTERN in DATA up to END, also those that begin within another: one of them is a chance match."""
+    found = pattern.search(data, 0, end)
+    while found:
+        yield found
+        found = pattern.search(data, found.start() + 1, end)
+
+
+def _named(data, at, length):
+    """The name and the rest of a header whose name has LENGTH bytes at AT, or None if that is no name."""
+    name = data[at:at + length]
+    return name.decode() if len(name) == length and _NAME.fullmatch(name) else None
+
+
+def _described_fields(item, prefix=""):
+    """The fields of one device of a description as (name, size, count), down to what is no struct; subsections follow."""
+    for field in item.get("fields", ()):
+        name = prefix + field["name"]
+        if "struct" in field and field["struct"].get("fields"):
+            inner = list(_described_fields(field["struct"], name + "."))
+            for _ in range(field.get("array_len", 1)):
+                yield from inner
+        else:
+            yield name, field["size"], field.get("array_len", 1)
+    for subsection in item.get("subsections", ()):
+        # Its header is no field, but it takes room: type, length, name, version.
+        yield f"<{subsection['vmsd_name']}>", 6 + len(subsection["vmsd_name"]), 1
+        yield from _described_fields(subsection, subsection["vmsd_name"] + ": ")
+
+
+def _ram_blocks(data):
+    """The RAM blocks that the first part of section "ram" lists, as (name, size) pairs: total size, then the blocks."""
+    left, at, blocks = struct.unpack_from(">Q", data)[0] & ~0xfff, 8, []
+    while left > 0:
+        end = at + 1 + data[at]
+        size = int.from_bytes(data[end:end + 8])
+        blocks.append((data[at + 1:end].decode(), size))
+        left, at = left - max(size, 1), end + 8
+    return tuple(blocks)
+
+
+def structure(stream):
+    """The sections of a whole STREAM in their order, as a list of Section objects.
+
+    The headers are read from the stream itself, so that this works for pseries <= 2.2, too, which sends no description.
+    Where there is one, it must account for every byte; a header that is none would not go unnoticed.
+    """
+    end, described = len(stream), {}
+    at = stream.rfind(b'"page_size"')
+    at = stream.rfind(b"{", 0, at) if at >= 0 else -1
+    if at >= 5 and stream[at - 5:at - 4] == _DESCRIPTION and int.from_bytes(stream[at - 4:at]) == end - at:
+        for device in json.loads(stream[at:])["devices"]:
+            described[device["name"], device["instance_id"] & 0xffffffff] = tuple(_described_fields(device))
+        end = at - 5
+    heads = []
+    for found in _each(_HEADER, stream, end):
+        length = found[3][0]
+        name = _named(stream, found.start() + 6, length)
+        body = found.start() + 14 + length
+        if name and body <= end:
+            instance, number = struct.unpack_from(">II", stream, body - 8)
+            if number < 256:
+                heads.append((found.start(), body, found[1] == b"\x04", found[2], name, instance, number))
+    sections = []
+    for (_, body, full, footer, name, instance, number), following in zip(heads, [head[0] for head in heads[1:]] + [end - 1]):
+        content = stream[body:following]
+        if content.endswith(_FOOTER + footer):
+            content = content[:-5]
+        if not full:
+            sections.append(Section(name, instance, number, None, blocks=_ram_blocks(content) if name == "ram" else ()))
+            continue
+        subsections, start = [], len(content)
+        for found in _each(_SUBSECTION, content, len(content)):
+            inner = _named(content, found.start() + 2, found[1][0])
+            after = found.start() + 2 + found[1][0]
+            inner_version = int.from_bytes(content[after:after + 4])
+            if inner and inner_version < 256:
+                subsections.append((inner, inner_version))
+                start = min(start, found.start())
+        fields = described.get((name, instance))
+        if described and (fields is None or sum(size * count for _, size, count in fields) != len(content)):
+            raise HarnessError(f"section {name} {instance}: {len(content)} bytes are not what the stream's description says")
+        sections.append(Section(name, instance, number, content, tuple(subsections), fields, start))
+    if not sections:
+        raise HarnessError("no sections: this is no stream of a whole machine")
+    return sections
+
+
+def cpu_words(sections):
+    """What the cpu sections of a pseries <= 2.7 stream carry as their words: the last 28 bytes before the subsections."""
+    return [section.content[section.start - 28:section.start] for section in sections if section.name == "cpu"]
+
+
+def _moved(old, new):
+    """Those of the list NEW that stand in another place than in OLD, which has the same items: as few as explain it."""
+    places = {item: place for place, item in enumerate(old)}
+    best = []                                   # best[i]: longest run of items in the old order that ends with new[i]
+    for i, item in enumerate(new):
+        runs = [best[j] for j in range(i) if places[new[j]] < places[item]]
+        best.append(max(runs, key=len, default=[]) + [item])
+    stayed = max(best, key=len, default=[])
+    return [item for item in new if item not in stayed]
+
+
+def differences(old, new):
+    """In what the sections NEW differ from the sections OLD, as lines for a person; none if a reader of OLD can read NEW.
+
+    Names of fields are not compared: they stand in the description alone, which no QEMU reads when it loads a stream.
+    """
+    olds, news = ({section.key: section for section in sections} for sections in (old, new))
+    lines = [f"section {key}: missing" for key in olds if key not in news]
+    lines += [f"section {key}: not in the old stream" for key in news if key not in olds]
+    for key in olds:
+        if key not in news:
+            continue
+        a, b = olds[key], news[key]
+        if a.version != b.version:
+            lines.append(f"section {key}: version {b.version}, not {a.version}")
+        if a.subsections != b.subsections:
+            text = [", ".join(f"{name} v{number}" for name, number in section.subsections) or "none" for section in (a, b)]
+            lines.append(f"section {key}: subsections {text[1]}, not {text[0]}")
+        if a.blocks != b.blocks:
+            lines.append(f"section {key}: blocks {b.blocks}, not {a.blocks}")
+        if a.content is not None and b.content is not None and len(a.content) != len(b.content):
+            lines.append(f"section {key}: {len(b.content)} bytes, not {len(a.content)}")
+        if a.fields is not None and b.fields is not None:
+            sizes = [[field[1:] for field in section.fields] for section in (a, b)]
+            if sizes[0] != sizes[1]:
+                where = next((i for i, pair in enumerate(zip(*sizes)) if pair[0] != pair[1]), min(map(len, sizes)))
+                text = [section.fields[where][0] if where < len(section.fields) else "the end" for section in (a, b)]
+                lines.append(f"section {key}: field {text[1]} stands where the old stream has {text[0]}")
+    shared = [key for key in olds if key in news]
+    return lines + [f"order: section {key} stands in another place" for key in _moved(shared, [k for k in news if k in olds])]
 
 
 # ---- a running QEMU -----------------------------------------------------------------------------------------------------
@@ -568,6 +766,12 @@ def start_guest(binary, machine, cpu, smp=1, options=()):
         vm.close()
         raise HarnessError(f"{vm.name} does not run: {message}")
     return vm
+
+
+def save_guest(binary, machine, cpu, smp=1, options=()):
+    """Start the guest, save it once it reports, and return the stream."""
+    with start_guest(binary, machine, cpu, smp, options) as vm:
+        return vm.save()
 
 
 def migrate(source, binary, machine, cpu, smp=1, options=()):

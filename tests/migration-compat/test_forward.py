@@ -4,10 +4,9 @@
 
     test_forward.py --qemu PATCHED [--streams DIR] [--jobs 2] [-k PATTERN]
 
-Three tables, three kinds of test:
+Two tables, two kinds of test; test_wire.py looks at what is sent:
     load    every recorded stream, with nothing but its own machine, CPU and number of CPUs
     option  streams that meet another CPU, a compatibility mode, the insns-compat property; damaged streams
-    save    every recorded stream, saved again after the load: the words on the wire are those of the old release
 """
 import dataclasses
 import re
@@ -137,43 +136,12 @@ def check_case(qemu, rows, case):
     return wrong + (result.describe() if wrong else [])
 
 
-# ---- save ---------------------------------------------------------------------------------------------------------------
-
-def check_save(qemu, rows, row):
-    """The guest of a stream, saved again: the words must be those of the release that the compat version names.
-
-    Those of 2.6 and 2.7 are known without any table: they are in the manifest, as 2.6.0 and 2.7.0 sent them. In addition
-    the spapr_iommu section must be of version 2; every QEMU before 7.1 refuses version 3.
-    """
-    if h.compat_version(row.machine) == "2.6":
-        # All machine versions up to pseries-2.6 got the same words from 2.6.
-        old = h.find_stream(rows, "2.6.0", "pseries-2.6", row.cpu)
-    else:
-        old = h.find_stream(rows, "2.7.0", row.machine, row.cpu)
-    result = h.load(qemu, row, save=True)
-    if not result.loaded:
-        return ["must load"] + result.describe()
-    wrong = []
-    # The words stand at the end of each cpu section, after thousands of other bytes. Their first word is the same in all
-    # streams of a CPU: with it, and with their count, a chance match is out of the question.
-    found = [result.saved[at.start():at.start() + len(old.words)] for at in re.finditer(re.escape(old.words[:8]), result.saved)]
-    if found.count(old.words) != row.smp:
-        wrong.append(f"{row.smp} times on the wire must be: {h.words_text(old.words)}")
-        wrong += [f"there is:                      {h.words_text(words)}" for words in found]
-    versions = {int.from_bytes(at[1]) for at in re.finditer(rb"\x0bspapr_iommu.{4}(.{4})", result.saved, re.DOTALL)}
-    if versions != {2}:
-        wrong.append(f"version of section spapr_iommu must be 2, is {sorted(versions)}")
-    return wrong + (result.describe() if wrong else [])
-
-
 def tests(qemu, rows):
     """All tests as (name, function) pairs."""
     for row in rows:
         yield f"load: {row.name}", lambda row=row: check_load(qemu, row)
     for case in CASES:
         yield f"option: {case.name}", lambda case=case: check_case(qemu, rows, case)
-    for row in rows:
-        yield f"save: {row.name}", lambda row=row: check_save(qemu, rows, row)
 
 
 def run(args):
