@@ -11,6 +11,7 @@ the instruction executed, lower case where it raised a program interrupt.
 import argparse
 import atexit
 import concurrent.futures
+import contextlib
 import csv
 import dataclasses
 import functools
@@ -774,8 +775,12 @@ def save_guest(binary, machine, cpu, smp=1, options=()):
         return vm.save()
 
 
-def migrate(source, binary, machine, cpu, smp=1, options=()):
-    """Migrate the guest of SOURCE (a Vm) live to a new QEMU. Returns the Result of that; both stderr texts are in it."""
+@contextlib.contextmanager
+def arrival(source, binary, machine, cpu, smp=1, options=()):
+    """Migrate the guest of SOURCE (a Vm) live to a new QEMU. For use in a 'with' statement, as (Vm, Result) of the new one.
+
+    Both stderr texts are in the Result.
+    """
     with Vm(binary, machine, cpu, smp, options, "unix") as vm:
         before = source.reports[-1].letters
         failure = None
@@ -791,6 +796,12 @@ def migrate(source, binary, machine, cpu, smp=1, options=()):
             result.reason = "; ".join(filter(None, (result.reason, f"source: {failure}")))
         if source.stderr:
             result.stderr += "".join(f"source: {line}\n" for line in source.stderr.splitlines())
+        yield vm, result
+
+
+def migrate(source, binary, machine, cpu, smp=1, options=()):
+    """As arrival(), for when nothing more is to be done with the guest: returns the Result."""
+    with arrival(source, binary, machine, cpu, smp, options) as (_, result):
         return result
 
 

@@ -1,55 +1,63 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Live migration between a patched QEMU and the distribution's own, both ways. Prints TAP.
+"""Live migration between a patched QEMU and the distribution's own, both ways, over a UNIX socket. Prints TAP.
 
-    test_live.py --a PATCHED --b STOCK [-k PATTERN]
+    test_live.py --a PATCHED --b STOCK [-k PATTERN] [--full]
 
-Give two patched ones, or two stock ones, with --a-is and --b-is.
+Give two patched ones, or two stock ones, with --a-is and --b-is. Two kinds of test:
+    a guest goes from one side to the other, for each row of TABLE
+    a guest goes to the other side and comes back: what it lost or gained there is as it was
 """
 import dataclasses
+import itertools
 import sys
 
 sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
+MACHINES = ("pseries-2.6", "pseries-2.7", "pseries-2.12", "pseries-6.2", "newest")
+CPUS = ("POWER7", "POWER8", "POWER9")           # 2.7 and older did not know POWER9; 7.2 runs it there all the same
+EACH_DEVICE = tuple(name for name in h.DEVICES if name not in ("bare", "all devices"))
+
+# Machine versions, CPUs, numbers of CPUs, device sets (see harness.DEVICES): all combinations in a line are tested, each once.
+# To test another one, add a line. "newest" is the newest machine version that both sides have, "all" are all of them; one that
+# a binary does not have is skipped. All of these work from stock 7.2.22 to stock 7.2.22 with harness.stock_options().
+# pseries-3.0 to 7.2 print warnings about cap-cfpc, cap-sbbc, cap-ibs and cap-ccf-assist, which TCG lacks; pseries-2.x do not
+# ask for them.
+TABLE = (
+    (MACHINES, CPUS, (1, 4), ("bare", "all devices")),
+    (MACHINES, ("POWER8",), (1,), EACH_DEVICE),
+    (("pseries-2.11",), CPUS, (1,), ("bare",)),
+    (("all",), ("POWER8",), (1,), ("bare",)),
+)
+FULL = ((MACHINES, CPUS, (1, 4), EACH_DEVICE),)
+
+THERE_AND_BACK = (
+    (("pseries-2.6", "pseries-2.7"), CPUS, (1,), ("bare",)),
+    (("pseries-2.6", "pseries-2.7", "newest"), ("POWER8",), (4,), ("all devices",)),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A guest that is migrated in all the directions that there are. To test another one, add a line to ROWS."""
+    """A guest that is migrated."""
     machine: str
     cpu: str
-    smp: int = 1
-    # What a stock QEMU needs to run this under TCG at all. The patched one is run both with it and with nothing.
-    stock: str = ""
+    smp: int
+    devices: str
+
+    def __str__(self):
+        return f"{self.machine} {self.cpu} smp {self.smp} {self.devices}"
 
 
-# Stock pseries up to 2.11 with POWER8 or later defaults to transactional memory, which TCG does not have; stock QEMU then does
-# not start, and says that it wants this. POWER7 never had it; pseries-2.12 and later default to off.
-HTM = ",cap-htm=off"
-
-# All of these work from stock 7.2.22 to stock 7.2.22 with the options in the last column (measured, also with 4 CPUs each).
-# pseries-5.2 and 7.2 print warnings about cap-cfpc, cap-sbbc, cap-ibs and cap-ccf-assist, which TCG lacks; pseries-2.x do not
-# ask for them. A machine version that a binary does not have is skipped.
-ROWS = (
-    Row("pseries-2.6", "POWER7"),
-    Row("pseries-2.6", "POWER7", 4),
-    Row("pseries-2.6", "POWER8", 1, HTM),
-    Row("pseries-2.6", "POWER8", 4, HTM),
-    Row("pseries-2.7", "POWER7"),
-    Row("pseries-2.7", "POWER8", 1, HTM),
-    Row("pseries-2.7", "POWER9", 1, HTM),       # a family that 2.7 did not know
-    Row("pseries-2.11", "POWER7"),
-    Row("pseries-2.11", "POWER8", 1, HTM),
-    Row("pseries-2.11", "POWER9", 1, HTM),
-    Row("pseries-2.12", "POWER7"),
-    Row("pseries-2.12", "POWER8", 4),
-    Row("pseries-2.12", "POWER9"),
-    Row("pseries-5.2", "POWER8"),
-    Row("pseries-5.2", "POWER9"),
-    Row("pseries-7.2", "POWER7"),
-    Row("pseries-7.2", "POWER8"),
-    Row("pseries-7.2", "POWER9", 4),
-)
+def rows_of(table, machines):
+    """The lines of a table as Row objects, each once. MACHINES: all machine versions that there are, oldest first."""
+    names = {"newest": machines[-1:], "all": machines}
+    found = {}
+    for wanted, *others in table:
+        for machine in itertools.chain.from_iterable(names.get(name, (name,)) for name in wanted):
+            found.update((Row(machine, *each), None) for each in itertools.product(*others))
+    return list(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,67 +66,99 @@ class Side:
     name: str                       # what the tests call it
     binary: str
     patched: bool
-    options: str = ""               # appended to the machine
+    helped: bool = True             # run with harness.stock_options(), which the patched one does not need
+
+    def machine(self, row):
+        """What is given to -M."""
+        return row.machine + (h.stock_options(row.machine, row.cpu) if self.helped else "")
 
     def letters(self, row):
         """What the guest of ROW must see on this side."""
         return h.letters_expected(row.cpu, row.machine, h.release_of(self.binary), self.patched)
 
-    def says_htm_off(self, row):
-        """Whether this side was told cap-htm=off where the machine's default is on."""
-        return not row.stock or "cap-htm=off" in self.options
+    def silent(self, row):
+        """Whether this side says nothing about cap-htm where the machine's default is on."""
+        return not self.helped and bool(h.stock_options(row.machine, row.cpu))
+
+
+def start(row, side):
+    """Start the guest of ROW on a side."""
+    if row.machine not in h.machines_of(side.binary):
+        raise h.Skip(f"{side.binary} has no {row.machine}")
+    return h.start_guest(side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices])
+
+
+def move(vm, row, side):
+    """Migrate the guest of ROW to a side, and return the Result."""
+    if row.machine not in h.machines_of(side.binary):
+        raise h.Skip(f"{side.binary} has no {row.machine}")
+    return h.migrate(vm, side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices])
+
+
+def complaints(row, side, result):
+    """What is wrong with a guest that was to arrive on a side."""
+    wrong = []
+    if not result.loaded:
+        wrong.append("must arrive")
+    elif result.after != side.letters(row):
+        wrong.append(f"on {side.name} the guest must see {side.letters(row)}")
+    if result.group_warnings:                   # nothing that the two send each other is foreign to them
+        wrong.append("must not warn about groups")
+    return wrong
 
 
 def check(row, source, destination):
     """Migrate a running guest, and look at what it sees before and after."""
-    for side in (source, destination):
-        if not has_machine(side.binary, row.machine):
-            raise h.Skip(f"{side.binary} has no {row.machine}")
     # Without the option a patched source tells nothing about cap-htm, as QEMUs that have no capabilities: those are to take its
     # streams, too. A stock destination takes silence for "on", and refuses. Nothing on our side can please both.
-    refused = source.patched and not source.says_htm_off(row) and not destination.patched
-    wrong = []
-    with h.start_guest(source.binary, row.machine + source.options, row.cpu, row.smp) as vm:
+    refused = source.patched and source.silent(row) and not destination.patched
+    with start(row, source) as vm:
         before = vm.reports[-1].letters
-        if before != source.letters(row):
-            wrong.append(f"before the migration the guest must see {source.letters(row)}, not {before}")
-        result = h.migrate(vm, destination.binary, row.machine + destination.options, row.cpu, row.smp)
-    if refused:
-        if result.verdict != "refused" or "cap-htm" not in result.reason:
-            wrong.append("stock QEMU must refuse this because of cap-htm; if it no longer does, put this right here")
-    elif not result.loaded:
-        wrong.append("must arrive")
-    elif result.after != destination.letters(row):
-        wrong.append(f"after the migration the guest must see {destination.letters(row)}")
-    # Nothing that the two send each other is foreign to them.
-    if result.group_warnings:
-        wrong.append("must not warn about groups")
+        result = move(vm, row, destination)
+    wrong = []
+    if before != source.letters(row):
+        wrong.append(f"before the migration the guest must see {source.letters(row)}, not {before}")
+    if not refused:
+        wrong += complaints(row, destination, result)
+    elif result.verdict != "refused" or "cap-htm" not in result.reason:
+        wrong.append("stock QEMU must refuse this because of cap-htm; if it no longer does, put this right here")
     return wrong + (result.describe() if wrong else [])
 
 
-def has_machine(binary, machine):
-    """Whether a QEMU knows a machine version: 9.2 and later have no pseries-2.x, 7.1 has no pseries-7.2."""
-    return machine in h.machines_of(binary)
+def check_back(row, home, abroad):
+    """Migrate a running guest to the other side and back."""
+    with start(row, home) as first:
+        letters = first.reports[-1].letters
+        with h.arrival(first, abroad.binary, abroad.machine(row), row.cpu, row.smp, h.DEVICES[row.devices]) as (second, result):
+            wrong = complaints(row, abroad, result)
+            if not wrong:
+                result = move(second, row, home)
+                wrong = complaints(row, home, result)
+                if result.after != letters:
+                    wrong.append(f"at home again the guest must see {letters}, as before")
+    return wrong + (result.describe() if wrong else [])
 
 
-def tests(a, a_patched, b, b_patched):
+def tests(a, b, full):
     """All tests as (name, function) pairs."""
-    for row in ROWS:
-        sides = [[Side(name, binary, patched, row.stock)] + ([Side(name + " (no options)", binary, patched)]
-                                                            if row.stock and patched else [])
-                 for name, binary, patched in (("a", a, a_patched), ("b", b, b_patched))]
+    machines = h.machine_versions(a.binary, b.binary)
+    for row in rows_of(TABLE + (FULL if full else ()), machines):
+        sides = [[side] for side in (a, b)]
+        if h.stock_options(row.machine, row.cpu) and row.devices == "bare":
+            for variants in sides:
+                if variants[0].patched:
+                    variants.append(dataclasses.replace(variants[0], name=variants[0].name + " (no options)", helped=False))
         for sources, destinations in (sides, sides[::-1]):
-            for source in sources:
-                for destination in destinations:
-                    name = f"{row.machine} {row.cpu} smp {row.smp}: {source.name} to {destination.name}"
-                    yield name, lambda row=row, s=source, d=destination: check(row, s, d)
+            for source, destination in itertools.product(sources, destinations):
+                yield f"{row}: {source.name} to {destination.name}", lambda r=row, s=source, d=destination: check(r, s, d)
+    for row in rows_of(THERE_AND_BACK, machines):
+        for home, abroad in ((a, b), (b, a)):
+            yield f"{row}: {home.name} to {abroad.name} and back", lambda r=row, s=home, d=abroad: check_back(r, s, d)
 
 
 def run(args):
-    for binary in (args.a, args.b):
-        h.machines_of(binary)                   # a binary that does not run is one error, not as many as there are tests
-    table = tests(args.a, args.a_is == "patched", args.b, args.b_is == "patched")
-    return h.run_tests(table, args.jobs, args.k)
+    sides = [Side(name, binary, kind == "patched") for name, binary, kind in (("a", args.a, args.a_is), ("b", args.b, args.b_is))]
+    return h.run_tests(tests(*sides, args.full), args.jobs, args.k)
 
 
 if __name__ == "__main__":
@@ -127,5 +167,6 @@ if __name__ == "__main__":
     parser.add_argument("--b", metavar="STOCK", required=True, help="the distribution's own")
     parser.add_argument("--a-is", choices=("patched", "stock"), default="patched", help="what --a really is")
     parser.add_argument("--b-is", choices=("patched", "stock"), default="stock", help="what --b really is")
+    parser.add_argument("--full", action="store_true", help="each device with each CPU and number of CPUs, too")
     parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
     h.main(run, parser)

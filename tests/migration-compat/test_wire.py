@@ -6,7 +6,7 @@
 
     table    the words below are those of the recorded streams
     again    every recorded stream, loaded and saved again: words and structure are those of the old release
-    fresh    a guest started here, pseries-2.1 to 2.7, every model: words, and structure where a stream of that machine is recorded
+    fresh    a guest started here, pseries-2.1 to 2.7, every model: words, and structure where that machine was recorded
     compat   -global powerpc64-cpu.insns-compat: the words of the release it names
     stock    all machine versions, with devices: structure as stock's, but for what the series changes on purpose
     onward   every recorded stream, loaded here, saved again, loaded into stock
@@ -113,7 +113,7 @@ def with_cpus(sections, number):
 
 
 def without_subsections(sections):
-    """Sections with those of CPUs cut down to what all models have: which subsections a cpu section has is a matter of the CPU."""
+    """Sections, those of CPUs cut down to what all models have: which subsections there are is a matter of the CPU."""
     return [dataclasses.replace(section, content=section.content[:section.start], subsections=(), fields=None)
             if section.name == "cpu" else section for section in sections]
 
@@ -177,9 +177,10 @@ def check_compat(qemu, machine, model, release):
 
 
 def check_stock(qemu, stock, machine, model):
-    """The same guest, with devices, in both: same structure, but that up to pseries-7.0 stock since 7.1 sends spapr_iommu's version 3."""
+    """The same guest, with devices, in both: same structure, but for the version of spapr_iommu up to pseries-7.0."""
     option = h.stock_options(machine, model)
-    old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"])) for binary in (stock, qemu))
+    old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"]))
+                for binary in (stock, qemu))
     lines = h.differences(old, new)
     if h.version(machine.split("-")[1]) <= (7, 0) <= h.version(h.release_of(stock)):
         lines = [line for line in lines if not is_iommu_v2(line)]
