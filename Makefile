@@ -11,12 +11,13 @@ PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff)
 
-.PHONY: help series qemu demo check check-unit check-series setup clean
+.PHONY: help series qemu demo check check-unit check-qemu check-series setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
 	@echo 'make check         all tests; what is missing is built first'
 	@echo 'make check-unit    only the tests that need no QEMU (seconds)'
+	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
 	@echo 'make series        write the patches'
 	@echo 'make qemu          build QEMU with the series'
@@ -44,6 +45,9 @@ check: setup
 
 check-unit: setup
 	@$(PYTHON) scripts/check.py $(from) unit
+
+check-qemu: setup
+	@$(PYTHON) scripts/check.py $(from) qemu
 
 check-series: setup
 	@$(PYTHON) scripts/check.py $(from) series

@@ -36,14 +36,10 @@ TESTS = ['tests/unit/test-ppc-insns-history',
          'tests/qtest/ppc-insns-migration-test']
 TARGETS = ['qemu-system-ppc64', *TESTS]
 
-# Firmware that a distribution's source does not have: name in QEMU -> from
-# which of its packages. Only the machines that need them for their start.
-FIRMWARE = {
-    'slof.bin': '/usr/share/qemu/slof.bin',
-    'skiboot.lid': '/usr/share/qemu/skiboot.lid',
-    'openbios-ppc': '/usr/share/qemu/openbios-ppc',
-    'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf',
-}
+# Where a distribution has the firmware that its source of QEMU is without;
+# name in QEMU -> file, where it has another name there.
+FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu']
+RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 
 
 class BuildError(Exception):
@@ -224,9 +220,11 @@ def logged(command, cwd, name):
 
 def link_firmware(out):
     """Lets a QEMU that is run from its build directory find the firmware."""
+    files = {path.name: path for d in FIRMWARE for path in Path(d).glob('*')}
+    files |= {name: Path(path) for name, path in RENAMED.items()}
     for share in (out / 'qemu-bundle/usr/local/share/qemu', out / 'pc-bios'):
-        for name, path in FIRMWARE.items():
-            if share.is_dir() and os.path.exists(path) and \
+        for name, path in files.items():
+            if share.is_dir() and path.exists() and \
                     not (share / name).exists():
                 (share / name).unlink(missing_ok=True)
                 (share / name).symlink_to(path)

@@ -6,6 +6,7 @@ The last line is "N passed, N failed", with ", N skipped" if any was. With CI
 set in the environment, a test that was skipped counts as failed.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build import (BuildError, PROJECT, Place, STOCK, TESTS, build_tree,
+from build import (BuildError, CONFIGURE, PROJECT, Place, STOCK, TESTS, build_tree,
                    guarded, link_firmware, parser, run, say)
 
 MIGRATION = PROJECT / 'tests/migration-compat'
@@ -140,6 +141,22 @@ def check(place, tally):
                '--a', place.qemu, '--b', STOCK])
 
 
+def check_qemu(place, tally):
+    """The patched QEMU's own tests: unit, and qtest for ppc64."""
+    build_tree(place.patched, place.bin, CONFIGURE, ['all'])
+    link_firmware(place.bin)
+    subprocess.run(['meson', 'test', '-C', place.bin, '--no-rebuild',
+                    '--suite', 'unit', '--suite', 'qtest-ppc64'],
+                   stdout=sys.stderr)
+    out, log = [], place.bin / 'meson-logs/testlog.json'
+    for row in map(json.loads, log.read_text().splitlines()):
+        bad = row['result'] not in ('OK', 'SKIP')
+        out.append(f'{"not " if bad else ""}ok {len(out) + 1} - {row["name"]}' +
+                   (' # SKIP' if row['result'] == 'SKIP' else ''))
+    print("patched QEMU, its own tests:", end=' ', flush=True)
+    tally.count('\n'.join([f'1..{len(out)}', *out]), '', 0)
+
+
 def check_series(place, tally):
     """Each patch alone, after its predecessors: git am, build, tests."""
     tree, out = place.dir / 'am', place.dir / 'am-bin'
@@ -180,7 +197,7 @@ def check_series(place, tally):
 
 def main():
     p = parser('Run the tests.')
-    p.add_argument('what', choices=['all', 'unit', 'series'])
+    p.add_argument('what', choices=['all', 'unit', 'qemu', 'series'])
     args = p.parse_args()
     tally, place = Tally(), Place(args.base, args.qemu)
     if args.what == 'unit':
@@ -192,7 +209,7 @@ def main():
             check_series(place, tally)
         else:
             place.build()
-            check(place, tally)
+            (check_qemu if args.what == 'qemu' else check)(place, tally)
     return tally.result()
 
 
