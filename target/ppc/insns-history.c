@@ -420,6 +420,21 @@ const char *ppc_insns_gates(int word, int bit)
     return group ? group->gates : NULL;
 }
 
+bool ppc_insns_change(size_t n, PPCInsnsChange *change)
+{
+    if (n >= G_N_ELEMENTS(history)) {
+        return false;
+    }
+    change->release = history[n].release;
+    change->families = history[n].families;
+    change->kind = history[n].change == FIRST_SEEN ? PPC_INSNS_FIRST_SEEN :
+                   history[n].change == ADDED ? PPC_INSNS_ADDED :
+                                                PPC_INSNS_REMOVED;
+    change->insns = (PPCInsns) { history[n].flags, history[n].flags2 };
+    change->commit = history[n].commit;
+    return true;
+}
+
 /* The words as the operand of a C initializer: "A | B", "0" for none */
 static char *insns_c_operand(uint64_t flags, uint64_t flags2)
 {

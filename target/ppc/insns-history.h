@@ -77,6 +77,15 @@ static inline bool ppc_insns_empty(PPCInsns a)
     return !(a.flags | a.flags2);
 }
 
+/* A row of the history: what changed in some families' classes */
+typedef struct PPCInsnsChange {
+    PPCRelease release;
+    unsigned families;      /* 1u << PPCFamily each */
+    enum { PPC_INSNS_FIRST_SEEN, PPC_INSNS_ADDED, PPC_INSNS_REMOVED } kind;
+    PPCInsns insns;
+    const char *commit;     /* NULL: older than the history */
+} PPCInsnsChange;
+
 /**
  * ppc_release_parse:
  * @str: "2.6"; a bare "major.minor" of a release that the history covers
@@ -225,6 +234,14 @@ char *ppc_insns_names(PPCInsns set);
  * Returns: what the group gates, NULL if the bit is no group.
  */
 const char *ppc_insns_gates(int word, int bit);
+
+/**
+ * ppc_insns_change:
+ * @n: 0 for the history's first row; rows of one release stand together
+ *
+ * Returns: true with @change set to that row, false if there is none.
+ */
+bool ppc_insns_change(size_t n, PPCInsnsChange *change);
 
 /**
  * ppc_insns_missing_rows:
