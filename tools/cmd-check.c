@@ -1,0 +1,152 @@
+/*
+ * ppc-insns check: will a QEMU release load a stream?
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "commands.h"
+
+static const char *who_name(unsigned who)
+{
+    return who == BOTH ? "" : who == PATCHED ? " (with the series)"
+                                             : " (unpatched)";
+}
+
+static void print_text(const GPtrArray *reasons, Target to)
+{
+    g_autofree char *name = target_name(to);
+    guint i;
+
+    for (i = 0; i < reasons->len; i++) {
+        const Reason *reason = g_ptr_array_index(reasons, i);
+
+        printf("%s%s: %s%s%s\n", reason->refuses ? "refuses" : "note",
+               judge_has_series(to) ? who_name(reason->who) : "", reason->what,
+               reason->advice ? "; try: " : "",
+               reason->advice ? reason->advice : "");
+    }
+    printf("QEMU %s, unpatched: %s\n", name,
+           judge_refuses(reasons, UNPATCHED) ? "no" : "yes");
+    if (judge_has_series(to)) {
+        printf("QEMU %s with the series: %s\n", name,
+               judge_refuses(reasons, PATCHED) ? "no" : "yes");
+    }
+}
+
+static void print_verdict(const GPtrArray *reasons, const char *path,
+                          const Stream *s, const Destination *dest)
+{
+    g_autoptr(JsonBuilder) b = json_builder_new();
+    g_autofree char *name = target_name(dest->to);
+    guint i;
+
+    json_builder_begin_object(b);
+    json_member(b, "stream", path);
+    json_member(b, "machine", dest->machine ? dest->machine
+                                            : stream_machine(s));
+    json_member(b, "to", name);
+    json_builder_set_member_name(b, "loads");
+    json_builder_add_boolean_value(b, !judge_refuses(reasons, UNPATCHED));
+    json_builder_set_member_name(b, "loads_with_series");
+    if (judge_has_series(dest->to)) {
+        json_builder_add_boolean_value(b, !judge_refuses(reasons, PATCHED));
+    } else {
+        json_builder_add_null_value(b);
+    }
+    json_builder_set_member_name(b, "reasons");
+    json_builder_begin_array(b);
+    for (i = 0; i < reasons->len; i++) {
+        const Reason *reason = g_ptr_array_index(reasons, i);
+
+        json_builder_begin_object(b);
+        json_builder_set_member_name(b, "refuses");
+        json_builder_add_boolean_value(b, reason->refuses);
+        json_builder_set_member_name(b, "unpatched");
+        json_builder_add_boolean_value(b, reason->who & UNPATCHED);
+        json_builder_set_member_name(b, "with_series");
+        json_builder_add_boolean_value(b, reason->who & PATCHED);
+        json_member(b, "what", reason->what);
+        json_member(b, "try", reason->advice);
+        json_builder_end_object(b);
+    }
+    json_builder_end_array(b);
+    json_builder_end_object(b);
+    print_json(b);
+}
+
+int command_check(int argc, char **argv)
+{
+    gboolean json = false, series = false, kvm = false;
+    int limit = 0, status;
+    g_autofree char *to = NULL, *cpu = NULL, *machine = NULL;
+    const GOptionEntry options[] = {
+        { "to", 0, 0, G_OPTION_ARG_STRING, &to,
+          "The release of the destination: 2.1 to 9.1, 2.7.1, 2.11.1",
+          "RELEASE" },
+        { "cpu", 0, 0, G_OPTION_ARG_STRING, &cpu,
+          "The destination's -cpu (default: as in the stream)", "MODEL" },
+        { "machine", 0, 0, G_OPTION_ARG_STRING, &machine,
+          "The destination's -machine (default: as in the stream)", "M" },
+        { "kvm", 0, 0, G_OPTION_ARG_NONE, &kvm,
+          "The destination uses KVM, not TCG", NULL },
+        { "with-series", 0, 0, G_OPTION_ARG_NONE, &series,
+          "Exit as a QEMU with the series decides", NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Output for programs",
+          NULL },
+        { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
+          "MIB" },
+        { NULL },
+    };
+    Destination dest = { 0 };
+    GError *err = NULL;
+    const char *path;
+    Input *in;
+
+    if (!parse_options(options, "[STREAM]", &argc, &argv)) {
+        return EXIT_UNREADABLE;
+    }
+    if (!to || argc > 2) {
+        fprintf(stderr, "ppc-insns: check takes --to RELEASE and one"
+                " stream\n");
+        return EXIT_UNREADABLE;
+    }
+    path = argc > 1 ? argv[1] : "-";
+    if (!target_parse(to, &dest.to, &err)) {
+        status = complain(NULL, err);
+        g_error_free(err);
+        return status;
+    }
+    dest.model = cpu;
+    dest.machine = machine;
+    dest.kvm = kvm;
+
+    in = input_open(path, false, &err);
+    status = EXIT_UNREADABLE;
+    if (in) {
+        g_autoptr(Stream) s = stream_new(in);
+
+        s->device_limit = device_limit(limit);
+        if (stream_read(s, &err)) {
+            g_autoptr(GPtrArray) reasons = judge(s, &dest);
+            bool with = series && judge_has_series(dest.to);
+
+            if (in->progress_shown) {
+                fprintf(stderr, "\r\033[K");
+            }
+            if (json) {
+                print_verdict(reasons, path, s, &dest);
+            } else {
+                print_text(reasons, dest.to);
+            }
+            status = judge_refuses(reasons, with ? PATCHED : UNPATCHED)
+                ? EXIT_NO : EXIT_YES;
+        }
+    }
+    input_close(in);
+    if (err) {
+        status = complain(path, err);
+        g_error_free(err);
+    }
+    return status;
+}

@@ -1,0 +1,198 @@
+/*
+ * The structure of a migration stream
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TOOLS_STREAM_H
+#define TOOLS_STREAM_H
+
+#include "qemu/osdep.h"
+#include <glib-object.h>
+#include "../target/ppc/insns-history.h"
+#include "input.h"
+
+/* Bounds on what a stream can make us hold in memory */
+#define STREAM_DEVICE_LIMIT (32u << 20)     /* the device state, by default */
+#define STREAM_VMDESC_LIMIT (8u << 20)      /* the vmdescription's text */
+#define STREAM_VMDESC_VALUES 500000         /* the values in it */
+#define STREAM_DEPTH 32                     /* of subsections, of JSON */
+#define STREAM_RAM_BLOCKS 4096
+#define STREAM_SECTIONS 65536               /* also all subsections together */
+#define STREAM_SUBSECTIONS 256              /* right below one part */
+#define STREAM_PIECEMEAL 64                 /* sections sent piece by piece */
+
+/* A field of a section or subsection; offsets are into Stream.device. */
+typedef struct StreamField {
+    const char *name;
+    size_t offset;
+    size_t size;
+} StreamField;
+
+/* A subsection, or what a section of the device state consists of */
+typedef struct StreamPart {
+    char *name;
+    uint32_t version;
+    size_t start;           /* its header */
+    size_t version_at;      /* in the header */
+    size_t fields_at;
+    size_t fields_end;      /* subsections follow */
+    size_t end;
+    GArray *fields;         /* of StreamField */
+    GPtrArray *subsections; /* of StreamPart */
+} StreamPart;
+
+/* A section; one that was sent piece by piece stands here once. */
+typedef struct StreamSection {
+    uint32_t id;
+    uint32_t instance;
+    uint64_t offset;        /* of its header in the stream */
+    unsigned pieces;        /* 0: not sent piece by piece */
+    const char *vmsd;       /* its name without the device's path */
+    StreamPart part;        /* its name and version; the rest if !pieces */
+} StreamSection;
+
+typedef struct StreamBlock {
+    char *name;
+    uint64_t size;
+} StreamBlock;
+
+/* A virtual CPU, as far as this tool is concerned */
+typedef struct StreamCpu {
+    const StreamSection *section;
+    uint32_t pvr;
+    bool has_words;         /* not in the streams of pseries-2.8 and later */
+    size_t words_at[4];     /* msr_mask, insns_flags, insns_flags2, nb_BATs */
+    PPCInsnsWire words;
+} StreamCpu;
+
+/* Which QEMUs call the words' fields that way in the vmdescription */
+typedef enum {
+    STREAM_NAMES_UNKNOWN,   /* there is no vmdescription */
+    STREAM_NAMES_OLD,       /* env.*: up to 2.7.0 */
+    STREAM_NAMES_NEW,       /* mig_*: 2.7.1 and later */
+} StreamNames;
+
+typedef struct Stream {
+    Input *in;
+    size_t device_limit;
+
+    bool has_configuration;
+    bool has_footers;
+    bool has_vmdesc;
+    char *machine;          /* as named in the stream; NULL: it is not */
+    bool ignore_shared;     /* RAM blocks have an address */
+
+    GPtrArray *sections;    /* of StreamSection, in order of the stream */
+    GArray *blocks;         /* of StreamBlock */
+    GHashTable *block_index;
+    uint64_t block_size;    /* of the block that a page with CONTINUE is of */
+    GString *commands;      /* what was commanded, separated by blanks */
+    uint64_t pages_full, pages_zero, pages_xbzrle, pages_compressed;
+
+    uint64_t device_at;     /* where the device state begins */
+    GByteArray *device;     /* from there to the end of the stream */
+    size_t vmdesc_at;       /* in @device; 0: there is none */
+    size_t vmdesc_size;
+    size_t end;             /* in @device; more may follow */
+
+    GArray *cpus;           /* of StreamCpu */
+    StreamNames names;
+    unsigned parts;         /* how many subsections there are */
+
+    /* For messages */
+    char *where;            /* what is being read */
+    uint64_t where_at;
+    GObject *json;          /* holds the vmdescription's strings */
+} Stream;
+
+/**
+ * stream_new:
+ * @in: stays the caller's, who keeps it as long as the stream
+ */
+Stream *stream_new(Input *in);
+
+void stream_free(Stream *s);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stream, stream_free)
+
+/**
+ * stream_read_start:
+ *
+ * Reads the file header and, if there is one, the configuration section, so
+ * that @s->machine is known.  Returns: false with @errp set on failure.
+ */
+bool stream_read_start(Stream *s, GError **errp);
+
+/**
+ * stream_read_ram:
+ *
+ * Reads all that is sent while the guest may still be running: RAM and the
+ * hash table.  Ends before the first byte of the device state.
+ */
+bool stream_read_ram(Stream *s, GError **errp);
+
+/**
+ * stream_read_device:
+ *
+ * Reads the device state and what follows it, to the end of the stream.
+ */
+bool stream_read_device(Stream *s, GError **errp);
+
+/** stream_read: stream_read_start(), _ram() and _device() */
+bool stream_read(Stream *s, GError **errp);
+
+/**
+ * stream_reparse:
+ * @device: the device state of @s, changed; becomes the new stream's
+ *
+ * Returns: a stream that is like @s otherwise, NULL with @errp set if
+ * @device is no device state.
+ */
+Stream *stream_reparse(const Stream *s, GByteArray *device, GError **errp);
+
+/** stream_is_pseries: once stream_read_ram() is through */
+bool stream_is_pseries(const Stream *s);
+
+/** stream_section: the first section of that vmsd name, or NULL */
+const StreamSection *stream_section(const Stream *s, const char *vmsd);
+
+/** stream_subsection: the one of that name right below @part, or NULL */
+const StreamPart *stream_subsection(const StreamPart *part, const char *name);
+
+/** stream_field: the first field of that name, or NULL */
+const StreamField *stream_field(const StreamPart *part, const char *name);
+
+/** stream_machine: the machine for a person, named or guessed */
+const char *stream_machine(const Stream *s);
+
+/* Big-endian numbers at @p */
+static inline uint16_t get_be16(const uint8_t *p)
+{
+    return p[0] << 8 | p[1];
+}
+
+static inline uint32_t get_be32(const uint8_t *p)
+{
+    return (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
+}
+
+static inline uint64_t get_be64(const uint8_t *p)
+{
+    return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+static inline void put_be32(uint8_t *p, uint32_t v)
+{
+    p[0] = v >> 24;
+    p[1] = v >> 16;
+    p[2] = v >> 8;
+    p[3] = v;
+}
+
+static inline void put_be64(uint8_t *p, uint64_t v)
+{
+    put_be32(p, v >> 32);
+    put_be32(p + 4, v);
+}
+
+#endif /* TOOLS_STREAM_H */
