@@ -11,7 +11,7 @@ PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff)
 
-.PHONY: help series qemu demo check check-unit check-qemu check-series setup clean
+.PHONY: help series qemu demo check check-unit check-qemu check-series check-mutations setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -19,6 +19,7 @@ help:
 	@echo 'make check-unit    only the tests that need no QEMU (seconds)'
 	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
+	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make series        write the patches'
 	@echo 'make qemu          build QEMU with the series'
 	@echo 'make clean         remove build/'
@@ -51,6 +52,9 @@ check-qemu: setup
 
 check-series: setup
 	@$(PYTHON) scripts/check.py $(from) series
+
+check-mutations: setup
+	@$(PYTHON) scripts/mutate.py
 
 clean:
 	rm -rf build

@@ -194,7 +194,8 @@ def logged(command, cwd, name):
     """Runs a command with its output in a log file and, in short, shown:
     on a terminal the current step, otherwise a line now and then."""
     log, tty = cwd / name, sys.stderr.isatty()
-    env = {**os.environ, 'CCACHE_BASEDIR': str(cwd.parent)}
+    env = {**os.environ, 'CCACHE_BASEDIR': str(cwd.parent),
+           'CCACHE_NOHASHDIR': 'true'}
     shown = time.monotonic()
     with open(log, 'w') as f, subprocess.Popen(
             [str(c) for c in command], cwd=cwd, env=env, text=True,

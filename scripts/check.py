@@ -6,6 +6,7 @@ The last line is "N passed, N failed", with ", N skipped" if any was. With CI
 set in the environment, a test that was skipped counts as failed.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -20,11 +21,16 @@ from build import (BuildError, CONFIGURE, PROJECT, Place, STOCK, TESTS, build_tr
 MIGRATION = PROJECT / 'tests/migration-compat'
 
 
-class Tally:
-    """The sum of what the tests said."""
+class Failed(Exception):
+    """Ends the run at the first failure, where that was asked for."""
 
-    def __init__(self):
+
+class Tally:
+    """The sum of what the tests said; first: stop where a test fails."""
+
+    def __init__(self, first=False):
         self.passed = self.failed = self.skipped = 0
+        self.first = first
 
     def run(self, name, command, **env):
         """Runs one test program and counts; shows what is not ok. More or
@@ -71,6 +77,8 @@ class Tally:
         self.passed += passed
         self.failed += failed
         self.skipped += skipped
+        if self.first and self.failed:
+            raise Failed
 
     def result(self):
         print(f'{self.passed} passed, {self.failed} failed' +
@@ -111,6 +119,23 @@ def check_patches(tally, tree, patches):
     tally.count('\n'.join(out), '', 0)
 
 
+def check_docs(tally, tree):
+    """What no compiler notices: that the page and the files can be found."""
+    index = next(i for i in ('index-internals.rst', 'index.rst')
+                 if (tree / 'docs/devel' / i).exists())
+    found = subprocess.run(
+        ['perl', 'scripts/get_maintainer.pl', '--no-git', '--no-git-fallback',
+         '--sections', '-f', 'target/ppc/insns-history.c'], cwd=tree, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    title = (PROJECT / 'MAINTAINERS').read_text().splitlines()[0]
+    print('series, docs and MAINTAINERS:', end=' ', flush=True)
+    tally.count('\n'.join(['1..2'] + [
+        f'{"" if ok else "not "}ok {n} - {name}' for n, (ok, name) in enumerate((
+            ('ppc-insns-compat' in (tree / 'docs/devel' / index).read_text().split(),
+             f'docs/devel/{index} has the page'),
+            (title in found, 'MAINTAINERS has the files')), 1)]), '', 0)
+
+
 def check_built(tally, out, **env):
     """The tests of the series, as far as they are built, in the QEMU that has
     it."""
@@ -125,6 +150,7 @@ def check(place, tally):
     check_unit(tally)
     check_patches(tally, place.patched, sorted(
         place.series.glob('000[1-9]-*.patch')))
+    check_docs(tally, place.patched)
     check_built(tally, place.bin,
                 QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
     for side in 'SRC', 'DST':
@@ -198,18 +224,21 @@ def check_series(place, tally):
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=['all', 'unit', 'qemu', 'series'])
+    p.add_argument('--first', action='store_true',
+                   help='stop at the first failure')
     args = p.parse_args()
-    tally, place = Tally(), Place(args.base, args.qemu)
-    if args.what == 'unit':
-        check_unit(tally)
-        return tally.result()
-    with place.locked():
-        if args.what == 'series':
-            place.get_source()
-            check_series(place, tally)
-        else:
-            place.build()
-            (check_qemu if args.what == 'qemu' else check)(place, tally)
+    tally, place = Tally(args.first), Place(args.base, args.qemu)
+    with contextlib.suppress(Failed):
+        if args.what == 'unit':
+            check_unit(tally)
+            return tally.result()
+        with place.locked():
+            if args.what == 'series':
+                place.get_source()
+                check_series(place, tally)
+            else:
+                place.build()
+                (check_qemu if args.what == 'qemu' else check)(place, tally)
     return tally.result()
 
 

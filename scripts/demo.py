@@ -35,14 +35,14 @@ class Paint:
 class Progress:
     """Counts on stderr while the guests run, if a person is looking."""
 
-    def __init__(self, total):
-        self.total, self.done, self.lock = total, 0, threading.Lock()
+    def __init__(self, total, what="loading streams"):
+        self.total, self.what, self.done, self.lock = total, what, 0, threading.Lock()
         self.on = sys.stderr.isatty()
         self.show()
 
     def show(self):
         if self.on:
-            sys.stderr.write(f"\rloading streams: {self.done} of {self.total}")
+            sys.stderr.write(f"\r{self.what}: {self.done} of {self.total}")
             sys.stderr.flush()
 
     def step(self):

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Checks the tests: takes one thing away at a time and sees that a test fails.
+
+    mutate.py [-k REGEX] [--list]
+
+What is taken away: each row of the history, each mark in the groups' rows that
+a mask is made of, each mask in the code, each hook. This works on a copy of the
+project in build/mutations. Exit status 1 if one survives.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+from build import BuildError, PROJECT, guarded, run, say
+
+WORK = PROJECT / 'build/mutations'
+
+# tests: the argument of check.py that is to catch it, the quick one if it can.
+Mutation = namedtuple('Mutation', 'name tests file old new')
+
+# Lines of code that mask something: file, tests, line.
+MASKS = [
+    ('target/ppc/insns-history.c', 'unit',
+     '    any.flags |= PPC_MEM_TLBIE;\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '    wire.insns = ppc_insns_minus(wire.insns, '
+     'ppc_insns_minus(from_host, own));\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '            wire.insns.flags |= PPC_MEM_TLBIE;  /* bce009645b */\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '        wire.insns = ppc_insns_and(wire.insns, ppc_insns_mask(release));\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '    verdict->less = ppc_insns_and(verdict->less,\n'
+     '                                  '
+     'ppc_insns_mask(PPC_RELEASE_LAST_ON_WIRE));\n'),
+    ('target/ppc/insns-compat.c', 'all',
+     '    cpu->env.insns_flags &= ~hidden.flags;\n'),
+    ('target/ppc/insns-compat.c', 'all',
+     '    cpu->env.insns_flags2 &= ~hidden.flags2;\n'),
+    ('target/ppc/insns-migration.c', 'all',
+     '        refused = ppc_insns_and(refused, '
+     'ppc_insns_of_mode(cpu->compat_pvr));\n'),
+]
+
+
+def mutations():
+    """All of them, from the project as it is."""
+    name = 'target/ppc/insns-history.c'
+    table = (PROJECT / name).read_text().split('} history[] = {\n')[1].split('\n};')[0]
+    for row in re.findall(r'    \{.*?\},(?:\n|\Z)', table, re.S):
+        words = ' '.join(row.split())
+        yield Mutation(f'history: {words[:70]}', 'unit', name, row, '')
+
+    name = 'target/ppc/insns-groups.h.inc'
+    for row in (PROJECT / name).read_text().splitlines(keepends=True):
+        if not row.startswith('GROUP('):
+            continue
+        for what, old, new in (('wire-only', ' true,  ', ' false, '),
+                               ('mask', 'R(2, 7),', '0,      '),
+                               ('mask', 'R(7, 1),', '0,      ')):
+            if old in row:
+                yield Mutation(f'{what}: {row[6:].split(",")[0]}', 'unit', name,
+                               row, row.replace(old, new))
+
+    for name, tests, line in MASKS:
+        yield Mutation(f'mask: {" ".join(line.split())[:60]}', tests, name, line, '')
+
+    for path in sorted((PROJECT / 'series').glob('[0-9][0-9]-*.toml')):
+        for n, hook in enumerate(path.read_text().split('[[hook]]\n')[1:], 1):
+            yield Mutation(f'hook: {path.stem}, {n}', 'all',
+                           f'series/{path.name}', '[[hook]]\n' + hook, '')
+
+
+def copy_project():
+    """The project's files in WORK, with the build of the last time."""
+    files = run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=PROJECT,
+                stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    for name in files:
+        if (PROJECT / name).is_file():
+            (WORK / name).parent.mkdir(parents=True, exist_ok=True)
+            if not (WORK / name).exists() or \
+                    (WORK / name).read_bytes() != (PROJECT / name).read_bytes():
+                shutil.copy2(PROJECT / name, WORK / name)
+    source = PROJECT / 'build/debian-bookworm/qemu'
+    link = WORK / 'build/debian-bookworm/qemu'
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if source.exists() and not link.exists():
+        link.symlink_to(source)
+
+
+def check(tests):
+    """Whether the tests in WORK pass, and the first line that says not."""
+    p = subprocess.run([sys.executable, WORK / 'scripts/check.py', tests,
+                        '--first'], text=True, errors='replace',
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+    lines = [line.strip() for line in p.stdout.splitlines()]
+    said = [line for line in lines if line.startswith('not ok')] or \
+        [line for line in lines if re.search(r'error|failed', line)] or lines
+    return p.returncode == 0, (said or ['nothing'])[0][:100]
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('-k', default='', help='only those whose name matches')
+    p.add_argument('--list', action='store_true', help='only list them')
+    args = p.parse_args()
+    wanted = [m for m in mutations() if re.search(args.k, m.name)]
+    if args.list:
+        print('\n'.join(f'{m.tests:5} {m.name}' for m in wanted))
+        return 0
+    copy_project()
+    for tests in sorted({m.tests for m in wanted}):
+        say(f'without a mutation: {tests}')
+        good, said = check(tests)
+        if not good:
+            raise BuildError(f'the tests fail as they are: {said}')
+    survived = 0
+    for m in wanted:
+        path, text = WORK / m.file, (PROJECT / m.file).read_text()
+        if text.count(m.old) != 1:
+            raise BuildError(f'{m.name}: {m.file} does not have that just once')
+        began = time.monotonic()
+        try:
+            path.write_text(text.replace(m.old, m.new))
+            good, said = check(m.tests)
+        finally:
+            path.write_text(text)
+        survived += good
+        print(f'{"SURVIVED" if good else "caught  "} {m.name} '
+              f'({time.monotonic() - began:.0f} s)\n         {said}', flush=True)
+    print(f'{len(wanted) - survived} passed, {survived} failed')
+    return 1 if survived else 0
+
+
+if __name__ == '__main__':
+    guarded(main)
