@@ -414,7 +414,7 @@ def as_html(data):
             body.append("</tr>")
         body.append("</tbody></table></div></section>")
     legend = "".join(f"<li>{pill(state, name)}<span>{esc(text)}</span></li>" for state, (_, _, name, text) in STATES.items())
-    letters = "; ".join(f"{probe.letter} {probe.instruction}" for probe in h.PROBES)
+    letters = "; ".join(f"{probe.letter}\xa0{probe.instruction}" for probe in h.PROBES)
     states = "".join(f".{state}{{color:var(--{state});background:var(--{state}-bg)}}" for state in STATES)
     style = scheme_css(":root") + CSS.replace("FONT", FONT).replace("MONO", MONO) + states
     return f"""<!DOCTYPE html>
@@ -467,7 +467,7 @@ class Svg:
 
 def as_svg(data):
     """The same as one drawing, for documents: what it says is in glyphs and words; reasons are in its titles."""
-    svg = Svg(1060)
+    svg = Svg(1080)
     left = 24
     recorded, on_the_wire, lives, devices = data["tables"]
     svg.text(left, 38, "pseries migration matrix", "h1")
@@ -476,8 +476,8 @@ def as_svg(data):
     svg.y = 92
     for i, (state, (_, _, name, text)) in enumerate(STATES.items()):
         y = svg.y + i * 22
-        svg.pill(left, y, 168, {"state": state, "why": "", "fine": None}, name)
-        svg.text(left + 180, y + 13, text, "faint")
+        svg.pill(left, y, 176, {"state": state, "why": "", "fine": None}, name)
+        svg.text(left + 188, y + 13, text, "faint")
     svg.y += len(STATES) * 22 + 34
 
     svg.text(left, svg.y, recorded["title"], "h2")
@@ -485,7 +485,7 @@ def as_svg(data):
     heads = (left, left + 62, left + 152, left + 258)
     for x, text in zip(heads, recorded["heads"]):
         svg.text(x, svg.y, text, "b")
-    columns = [left + 316 + i * 176 for i in range(4)]
+    columns = [left + 312 + i * 180 for i in range(4)]
     for x, text in zip(columns, recorded["columns"]):
         svg.text(x, svg.y, text, "b")
     svg.y += 8
@@ -498,7 +498,7 @@ def as_svg(data):
             svg.text(x, svg.y + 13, text)
         before = row["head"][0]
         for x, one in zip(columns, row["cells"]):
-            svg.pill(x, svg.y, 168, one, label(one) or STATES[one["state"]][2])
+            svg.pill(x, svg.y, 174, one, label(one) or STATES[one["state"]][2])
         svg.y += 21
 
     def grid(table, x, y, head_width, width, turned):
