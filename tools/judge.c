@@ -203,9 +203,11 @@ static void judge_loss(GPtrArray *reasons, const Stream *s,
 
     if (*lost) {
         add(reasons, false, UNPATCHED,
-            g_strdup_printf("%s loads this without a word, but the guest may"
-                            " lose %s, which it may be using", to, lost),
-            g_strdup("the -cpu model of the source"));
+            g_strdup_printf("%s does not look at the groups: the guest loses"
+                            " %s, which it may be using, without a word", to,
+                            lost),
+            family == source ? NULL
+                             : g_strdup("the -cpu model of the source"));
     }
     if (*new && cpu->has_words && family == source) {
         add(reasons, false, UNPATCHED,

@@ -14,7 +14,7 @@
  *     "devices": [
  *       { "name": "cpu", "instance_id": 0, "vmsd_name": "cpu", "version": 5,
  *         "fields": [
- *           { "name": "env.gpr", "array_len": 32, "type": "uint64", "size": 8 },
+ *           { "name": "env.gpr", "array_len": 32, "size": 8, ... },
  *           ... ],
  *         "subsections": [
  *           { "vmsd_name": "cpu/fpu", "version": 1, "fields": [ ... ] },
