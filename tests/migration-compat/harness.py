@@ -16,6 +16,7 @@ import csv
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import lzma
 import os
@@ -36,6 +37,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 STREAMS = os.path.join(HERE, "streams")
 GUEST_SOURCE = os.path.join(HERE, "guest", "guest.S")
 WORK = os.path.join(HERE, "..", "..", "build", "migration-compat")
+
+# ppc-insns, if it is there: a second reader of streams, which must see what structure() sees.
+TOOL = None
 
 # A load takes about half a second on an idle machine. The limit is there for a machine that is not idle.
 TIMEOUT = 30
@@ -345,11 +349,12 @@ def _ram_blocks(data):
     return tuple(blocks)
 
 
-def structure(stream):
+def structure(stream, tool=True):
     """The sections of a whole STREAM in their order, as a list of Section objects.
 
     The headers are read from the stream itself, so that this works for pseries <= 2.2, too, which sends no description.
-    Where there is one, it must account for every byte; a header that is none would not go unnoticed.
+    Where there is one, it must account for every byte; a header that is none would not go unnoticed. TOOL must see the same.
+    tool: False for a stream that it cannot read, one with devices and no description.
     """
     end, described = len(stream), {}
     at = stream.rfind(b'"page_size"')
@@ -389,7 +394,39 @@ def structure(stream):
         sections.append(Section(name, instance, number, content, tuple(subsections), fields, start))
     if not sections:
         raise HarnessError("no sections: this is no stream of a whole machine")
+    if TOOL and tool:
+        check_with_tool(stream, sections)
     return sections
+
+
+def check_with_tool(stream, sections):
+    """Raise HarnessError unless the stream tool sees the same sections in STREAM, and the same words."""
+    def flat(part):
+        for inner in part["subsections"]:
+            yield inner["name"], inner["version"]
+            yield from flat(inner)
+
+    try:
+        done = subprocess.run([TOOL, "show", "--json"], input=stream, capture_output=True, timeout=TIMEOUT)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise HarnessError(f"cannot run {TOOL}: {error}") from error
+    if done.returncode:
+        raise HarnessError(f"{TOOL} does not read the stream: {done.stderr.decode(errors='replace').strip()}")
+    report = json.loads(done.stdout)[0]
+    theirs = [(part["name"], part["instance"], part["version"], list(flat(part)), part.get("size")) for part in report["sections"]]
+    # Subsections of virtio's common parts are inside what a description calls a buffer, where the tool does not look.
+    ours = [(part.name, part.instance, part.version, [each for each in part.subsections if not re.match("virtio(_pci)?/", each[0])],
+             None if part.content is None else 14 + len(part.name) + len(part.content)) for part in sections]
+    for mine, other in itertools.zip_longest(ours, theirs):
+        if mine != other:
+            raise HarnessError(f"{TOOL} sees {other} where there is {mine}")
+    words = [struct.pack(">QQQI", *(int(cpu[name], 16) for name in ("msr_mask", "insns_flags", "insns_flags2")), cpu["nb_BATs"])
+             for cpu in report["cpus"] if "msr_mask" in cpu]
+    if words and words != cpu_words(sections):
+        raise HarnessError(f"{TOOL} sees the words {[words_text(each) for each in words]}")
+    blocks = tuple((block["name"], block["size"]) for block in report["ram"]["blocks"])
+    if (blocks,) != tuple(part.blocks for part in sections if part.name == "ram"):
+        raise HarnessError(f"{TOOL} sees the RAM blocks {blocks}")
 
 
 def cpu_words(sections):

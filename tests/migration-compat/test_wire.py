@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the patched QEMU puts on the wire, against the recorded streams and against stock QEMU. Prints TAP.
 
-    test_wire.py --qemu PATCHED --stock STOCK [--streams DIR] [--jobs 2] [-k PATTERN]
+    test_wire.py --qemu PATCHED --stock STOCK [--tool PPC-INSNS] [--streams DIR] [--jobs 2] [-k PATTERN]
 
     table    the words below are those of the recorded streams
     again    every recorded stream, loaded and saved again: words and structure are those of the old release
@@ -13,7 +13,8 @@
     back     a guest of stock, migrated here and saved: words and structure are those of the old release
 
 Structure means: the same sections with the same names, instances and versions, the same subsections, fields of the same sizes, in
-the same order. pseries-2.1 and 2.2 send no description of their fields; there sections are compared by their sizes.
+the same order. pseries-2.1 and 2.2 send no description of their fields; there sections are compared by their sizes. With --tool
+the tool must see the same in each of these streams, section by section.
 """
 import dataclasses
 import re
@@ -178,11 +179,11 @@ def check_compat(qemu, machine, model, release):
 
 def check_stock(qemu, stock, machine, model):
     """The same guest, with devices, in both: same structure, but for the version of spapr_iommu up to pseries-7.0."""
-    option = h.stock_options(machine, model)
-    old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"]))
+    option, release = h.stock_options(machine, model), h.version(machine.split("-")[1])
+    old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"]), tool=release > (2, 2))
                 for binary in (stock, qemu))
     lines = h.differences(old, new)
-    if h.version(machine.split("-")[1]) <= (7, 0) <= h.version(h.release_of(stock)):
+    if release <= (7, 0) <= h.version(h.release_of(stock)):
         lines = [line for line in lines if not is_iommu_v2(line)]
     return lines + check_iommu(new, machine)
 
@@ -250,6 +251,7 @@ def tests(qemu, stock, rows):
 
 
 def run(args):
+    h.TOOL = args.tool
     for binary in (args.qemu, args.stock):
         h.machines_of(binary)                   # a binary that does not run is one error, not as many as there are tests
     return h.run_tests(tests(args.qemu, args.stock, h.read_manifest(args.streams)), args.jobs, args.k)
@@ -259,5 +261,6 @@ if __name__ == "__main__":
     parser = h.arguments(__doc__)
     parser.add_argument("--qemu", metavar="PATCHED", required=True, help="the qemu-system-ppc64 to test")
     parser.add_argument("--stock", metavar="STOCK", required=True, help="the distribution's own")
+    parser.add_argument("--tool", metavar="PPC-INSNS", help="the stream tool, to read each stream a second time")
     parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
     h.main(run, parser)
