@@ -128,23 +128,23 @@ def live(binaries, source, destination, machine, cpu, smp, devices):
     """The cell for a live migration."""
     options = h.DEVICES[devices]
     name = machine + h.stock_options(machine, cpu)
-    try:
-        with h.start_guest(binaries[source], name, cpu, smp, options) as vm:
-            result = h.migrate(vm, binaries[destination], name, cpu, smp, options)
-    except h.HarnessError as error:
-        return cell("refused", "does not start", str(error), False)
+    with h.start_guest(binaries[source], name, cpu, smp, options) as vm:
+        result = h.migrate(vm, binaries[destination], name, cpu, smp, options)
     expected = h.letters_expected(cpu, machine, h.release_of(binaries[destination]), destination == "patched")
     return arrived(result, destination, expected)
 
 
 def both_ways(binaries, *what):
     """The cell for live migrations from stock to patched and back."""
-    cells = [live(binaries, *direction, *what) for direction in DIRECTIONS[1:]]
-    for (source, destination), one in zip(DIRECTIONS[1:], cells):
+    story, fine = [], True
+    for source, destination in DIRECTIONS[1:]:
+        one = live(binaries, source, destination, *what)
+        if one["why"]:
+            story.append(f"{source} to {destination}: {one['why']}")
         if one["state"] == "refused":
-            return {**one, "why": f"{source} to {destination}: {one['why']}"}
-    changes = [f"{source} to {destination}: {one['why']}" for (source, destination), one in zip(DIRECTIONS[1:], cells) if one["why"]]
-    return cell("changed" if changes else "ok", "", "; ".join(changes), all(one["fine"] for one in cells))
+            return {**one, "why": story[-1]}
+        fine = fine and one["fine"]
+    return cell("changed" if story else "ok", "", "; ".join(story), fine)
 
 
 def measure(args, stock):
@@ -167,6 +167,9 @@ def measure(args, stock):
     def one(item):
         try:
             return item[0](*item[1:])
+        except h.HarnessError as error:         # such as a QEMU that does not start; the others go on
+            bad = cell("refused", "does not run", str(error), False)
+            return (bad, bad) if item[0] in (into_patched, into_stock) else bad
         finally:
             progress.step()
     try:
@@ -186,8 +189,8 @@ def measure(args, stock):
     tables = [{
         "id": "recorded",
         "title": "Guests recorded with old releases",
-        "note": "To: the recorded stream is loaded and the guest goes on, or not. Back: what would be sent is compared with what that "
-                "release sent itself, as no binary of it is run here.",
+        "note": "To: the recorded stream is loaded and the guest goes on, or not. Back: what would be sent is compared with what "
+                "that release sent itself, as no binary of it is run here.",
         "heads": ["QEMU", "machine", "CPU", "CPUs", "guest saw"],
         "columns": ["to stock", "to patched", "back from stock", "back from patched"],
         "rows": [{"head": [row.qemu, row.machine, row.cpu, str(row.smp), row.guest_probe],
@@ -196,8 +199,8 @@ def measure(args, stock):
     }, {
         "id": "wire",
         "title": "What patched puts on the wire",
-        "note": "Words and structure of a guest started here, with 1 and with 4 CPUs, against 2.6's for pseries-2.1 to 2.6 and 2.7.0's "
-                "for pseries-2.7.",
+        "note": "Words and structure of a guest started here, with 1 and with 4 CPUs, against those of 2.6 for pseries-2.1 to "
+                "2.6 and of 2.7.0 for pseries-2.7.",
         "heads": ["machine"],
         "columns": list(wire.MODELS),
         "rows": [{"head": [machine], "cells": [found[machine, model] for model in wire.MODELS]} for machine in wire.MACHINES],
@@ -239,7 +242,7 @@ def summarize(tables):
 
     def count(cells, *states):
         cells = list(cells)
-        return f"{sum(one['state'] in states for one in cells)} of {len(cells)}"
+        return f"{sum(one['state'] in states and one['fine'] is not False for one in cells)} of {len(cells)}"
     runs = ("ok", "changed")
     return [
         (count((row[0] for row in recorded), *runs), "recorded guests run on in stock"),
@@ -247,7 +250,8 @@ def summarize(tables):
         (count((row[2] for row in recorded), "wire"), "streams of stock are what the old release sent"),
         (count((row[3] for row in recorded), "wire"), "streams of patched are what the old release sent"),
         (count((one for row in on_the_wire for one in row), "wire", "words"), "old machines and models: words equal"),
-        (count((one for row in lives for i, one in enumerate(row) if i % 3), *runs), "live migrations between stock and patched run"),
+        (count((one for row in lives for i, one in enumerate(row) if i % 3), *runs),
+         "live migrations between stock and patched run"),
         (count((one for row in devices for one in row), *runs), "sets of devices go both ways"),
     ]
 
@@ -272,22 +276,22 @@ def show(data, paint):
         wide = table["id"] == "recorded"
         print("\n" + paint(table["title"], BOLD))
         print(textwrap.fill(table["note"], WIDTH, break_on_hyphens=False))
-        columns = [column.split(": ")[-1].replace(" to ", "→") for column in table["columns"]]
+        columns = [column.split(": ")[-1].replace(" to ", "→").replace("back from", "back:") for column in table["columns"]]
         if table["id"] == "live":
             print(" " * 18 + "".join(f"{cpu:33}" for cpu in CPUS).rstrip())
             columns = [column.replace("stock", "s").replace("patched", "p") for column in columns]
-        heads = [max(len(head) for head in (title, *(row["head"][i] for row in table["rows"]))) for i, title in enumerate(table["heads"])]
+        heads = [max(len(title), *(len(row["head"][i]) for row in table["rows"])) for i, title in enumerate(table["heads"])]
         heads[-1] = max(heads[-1], 15 if table["id"] == "live" else 0)
-        widths = [20, 15, 16, 0] if wide else [11 if table["id"] == "live" else max(len(column), 6) + 1 for column in columns]
+        widths = [19, 19, 12, 0] if wide else [11 if table["id"] == "live" else max(len(column), 6) + 1 for column in columns]
         print(paint("  ".join(f"{text:{width}}" for text, width in zip(table["heads"], heads)) + "  "
                     + "".join(f"{text:{width}}" for text, width in zip(columns, widths)), BOLD).rstrip())
         for row in table["rows"]:
             line = "  ".join(f"{text:{width}}" for text, width in zip(row["head"], heads)) + "  "
             for one, width in zip(row["cells"], widths):
                 note = f" ({footnotes.number(one['why'])})" if one["why"] else ""
-                room = width - 3 - len(note)
-                text = one["text"] if wide or table["id"] == "live" and len(one["text"]) <= room else ""
-                text = f"{STATES[one['state']][0]} {text}".rstrip() + note
+                room = width - 4 - len(note)
+                text = one["text"].removeprefix("with ") if wide or table["id"] == "live" and len(one["text"]) <= room else ""
+                text = f"{STATES[one['state']][0]} {text}".rstrip() + note + ("!" if one["fine"] is False else "")
                 code = BAD if one["fine"] is False else STATES[one["state"]][1]
                 line += paint(text, code) + " " * (width - len(text))
             print(line.rstrip())
@@ -296,6 +300,7 @@ def show(data, paint):
     print()
     for glyph, _, name, text in STATES.values():
         print(f"{glyph} {name}: {text}")
+    print("!: not as it must be")
     for number, text in enumerate(footnotes.texts, 1):
         print(textwrap.fill(f"({number}) {text}", WIDTH, subsequent_indent="    ", break_on_hyphens=False))
 
@@ -342,24 +347,25 @@ dl.binaries dd{margin:0}
 .tiles li{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
 .tiles b{display:block;font-size:22px;line-height:1.3}
 .tiles span{font-size:13px;color:var(--faint);display:block;line-height:1.35}
-.legend{display:grid;grid-template-columns:repeat(auto-fill,minmax(430px,1fr));gap:6px 24px;padding:0;margin:0;list-style:none;font-size:13.5px}
+.legend{display:grid;grid-template-columns:repeat(auto-fill,minmax(430px,1fr));gap:6px 24px;
+padding:0;margin:0;list-style:none;font-size:13.5px}
 .legend li{display:flex;gap:8px;align-items:baseline}
 .legend .c{flex:none}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
-table{border-collapse:separate;border-spacing:0;width:100%;font-size:13.5px}
-th,td{padding:4px 6px;text-align:left;white-space:nowrap;border-top:1px solid var(--line);vertical-align:top}
+table{border-collapse:separate;border-spacing:0;width:100%;font-size:13px}
+th,td{padding:4px 5px;text-align:left;white-space:nowrap;border-top:1px solid var(--line);vertical-align:top}
 thead th{border-top:0;background:var(--panel);font-weight:600;vertical-align:bottom}
 thead tr+tr th{border-top:1px solid var(--line);font-weight:500;color:var(--faint)}
 tbody th{font-weight:500}
 tr.first:not(:first-child)>*{border-top:2px solid var(--faint)}
 tbody tr:hover>*{background:var(--panel)}
-td.group,th.group{border-left:2px solid var(--line);padding-left:10px}
+td.group,th.group{border-left:2px solid var(--line);padding-left:8px}
 code{font:13px/1.4 MONO;letter-spacing:.04em}
-.c{display:inline-flex;gap:6px;align-items:baseline;border-radius:6px;padding:1px 8px;border:1px solid transparent}
+.c{display:inline-flex;gap:4px;align-items:baseline;border-radius:6px;padding:1px 6px;border:1px solid transparent}
 .c i{font-style:normal;font-weight:700;font-family:'DejaVu Sans','Noto Sans Symbols2','Noto Sans Math',FONT}
 .wrong{outline:2px solid var(--refused);outline-offset:1px}
 .would,.words{border:1px dashed currentColor}
-sup{line-height:0;margin-left:2px} sup a{color:var(--faint);text-decoration:none}
+sup{line-height:0;margin-left:2px}.wrong+sup{margin-left:6px} sup a{color:var(--faint);text-decoration:none}
 sup a:hover{text-decoration:underline}
 ol{font-size:13.5px;padding-left:36px} ol li{margin:3px 0;overflow-wrap:anywhere} ol li:target{background:var(--changed-bg)}
 @media (max-width:600px){.legend{grid-template-columns:1fr}main{padding:20px 12px 40px}}
@@ -377,43 +383,48 @@ def as_html(data):
         title = f' title="{esc(name + (": " + why if why else ""))}"'
         shown = f"<span>{esc(text)}</span>" if text else ""
         # A reader of the screen gets the state's name, whatever the glyph is read as.
-        return f'<span class="c {state}{" wrong" if wrong else ""}"{title}><i role="img" aria-label="{esc(name)}">{glyph}</i>{shown}</span>'
+        return f'<span class="c {state}{" wrong" if wrong else ""}"{title}>' \
+               f'<i role="img" aria-label="{esc(name)}">{glyph}</i>{shown}</span>'
 
     footnotes, body = Footnotes(), []
     for table in data["tables"]:
-        kind, heads = table["id"], table["heads"]
-        body.append(f'<section id="{kind}"><h2>{esc(table["title"])}</h2>\n<p class="faint">{esc(table["note"])}</p>')
-        body.append('<div class="scroll"><table><thead>')
+        kind, columns = table["id"], table["columns"]
+        # Columns that belong together have a head of their own: "POWER7: stock to patched", "to stock".
+        groups = {"live": CPUS, "recorded": ("loaded into", "sent back to that release (compared, not run)")}.get(kind, ())
+        size = len(columns) // len(groups) if groups else len(columns)
         if kind == "live":
-            tops = "".join(f'<th class="group" colspan="{len(DIRECTIONS)}" scope="colgroup">{cpu}</th>' for cpu in CPUS)
-            body.append(f'<tr><th rowspan="2">{heads[0]}</th>{tops}</tr><tr>')
-            body += [f'<th scope="col"{" class=group" if i % 3 == 0 else ""}>{esc(column.split(": ")[1].replace(" to ", " → "))}</th>'
-                     for i, column in enumerate(table["columns"])]
-        else:
-            body.append("<tr>" + "".join(f"<th{' rowspan=2' if kind == 'recorded' else ''}>{esc(text)}</th>" for text in heads))
-            if kind == "recorded":
-                body.append('<th class="group" colspan="2" scope="colgroup">loaded into</th>'
-                            '<th class="group" colspan="2" scope="colgroup">sent back (compared, not run)</th></tr><tr>')
-            body += [f'<th scope="col"{" class=group" if kind == "recorded" and i % 2 == 0 else ""}>'
-                     f'{esc(column.split()[-1] if kind == "recorded" else column)}</th>' for i, column in enumerate(table["columns"])]
+            columns = [column.split(": ")[1].replace(" to ", " → ") for column in columns]
+        elif groups:
+            columns = [column.split()[-1] for column in columns]
+
+        def edge(i):
+            return ' class="group"' if groups and i % size == 0 else ""
+
+        body.append(f'<section id="{kind}"><h2>{esc(table["title"])}</h2>\n<p class="faint">{esc(table["note"])}</p>')
+        body.append('<div class="scroll"><table><thead><tr>')
+        body += [f'<th rowspan="{2 if groups else 1}">{esc(text)}</th>' for text in table["heads"]]
+        if groups:
+            body += [f'<th class="group" colspan="{size}" scope="colgroup">{esc(text)}</th>' for text in groups] + ["</tr><tr>"]
+        body += [f'<th scope="col"{edge(i)}>{esc(text)}</th>' for i, text in enumerate(columns)]
         body.append("</tr></thead><tbody>")
         before = None
         for row in table["rows"]:
-            first = ' class="first"' if len(heads) > 1 and row["head"][0] != before else ""
-            before = row["head"][0]
-            body.append(f"<tr{first}>" + "".join(f'<th scope="row">{"<code>" if len(heads) > 2 and i == 4 else ""}{esc(text)}'
-                                                 f'{"</code>" if len(heads) > 2 and i == 4 else ""}</th>' for i, text in enumerate(row["head"])))
+            head = row["head"]
+            body.append('<tr class="first">' if len(head) > 1 and head[0] != before else "<tr>")
+            before = head[0]
+            for title, text in zip(table["heads"], head):
+                body.append(f'<th scope="row">{f"<code>{esc(text)}</code>" if title == "guest saw" else esc(text)}</th>')
             for i, one in enumerate(row["cells"]):
                 note = ""
                 if one["why"]:
                     number = footnotes.number(one["why"])
                     note = f'<sup><a href="#n{number}">{number}</a></sup>'
                 text = label(one) if kind == "recorded" else one["text"]
-                group = ' class="group"' if i % {"live": 3, "recorded": 2}.get(kind, 99) == 0 else ""
-                body.append(f'<td{group}>{pill(one["state"], text, one["why"], one["fine"] is False)}{note}</td>')
+                body.append(f'<td{edge(i)}>{pill(one["state"], text, one["why"], one["fine"] is False)}{note}</td>')
             body.append("</tr>")
         body.append("</tbody></table></div></section>")
     legend = "".join(f"<li>{pill(state, name)}<span>{esc(text)}</span></li>" for state, (_, _, name, text) in STATES.items())
+    reasons = "".join(f'<li id="n{i}">{esc(text)}</li>' for i, text in enumerate(footnotes.texts, 1))
     letters = "; ".join(f"{probe.letter}\xa0{probe.instruction}" for probe in h.PROBES)
     states = "".join(f".{state}{{color:var(--{state});background:var(--{state}-bg)}}" for state in STATES)
     style = scheme_css(":root") + CSS.replace("FONT", FONT).replace("MONO", MONO) + states
@@ -425,10 +436,11 @@ def as_html(data):
 <dt>date</dt><dd>{esc(data["date"])}</dd></dl>
 <ul class="tiles">{"".join(f"<li><b>{esc(number)}</b><span>{esc(text)}</span></li>" for number, text in data["summary"])}</ul>
 <ul class="legend">{legend}</ul>
-<p class="faint" style="margin-top:14px">Guests run under TCG. A guest tries instructions and reports what it sees: {esc(letters)}; upper case
-where the instruction executes. Numbers lead to the reason, as does the pointer over a cell.</p>
+<p class="faint" style="margin-top:14px">Guests run under TCG. A guest tries instructions and reports what it sees: {esc(letters)};
+upper case where the instruction executes. Numbers lead to the reason, as does the pointer over a cell.
+A heavy outline marks what is not as it must be.</p>
 {"".join(line + chr(10) for line in body)}
-<section><h2>Reasons</h2><ol>{"".join(f'<li id="n{i}">{esc(text)}</li>' for i, text in enumerate(footnotes.texts, 1))}</ol></section>
+<section><h2>Reasons</h2><ol>{reasons}</ol></section>
 </main></body></html>
 """
 
@@ -460,9 +472,10 @@ class Svg:
         self.parts.append("</g>")
 
     def document(self, style):
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.y}" width="{self.width}" height="{self.y}" '
+        size = f'width="{self.width}" height="{self.y}"'
+        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.y}" {size} '
                 f'role="img" aria-label="pseries migration matrix">\n<style>{style}</style>\n'
-                f'<rect class="page" width="{self.width}" height="{self.y}"/>\n' + "\n".join(self.parts) + "\n</svg>\n")
+                f'<rect class="page" {size}/>\n' + "\n".join(self.parts) + "\n</svg>\n")
 
 
 def as_svg(data):
@@ -472,7 +485,7 @@ def as_svg(data):
     recorded, on_the_wire, lives, devices = data["tables"]
     svg.text(left, 38, "pseries migration matrix", "h1")
     svg.text(left, 60, "; ".join(f"{name}: {text}" for name, text in data["binaries"].items()), "faint")
-    svg.text(left, 77, data["date"] + "; all guests under TCG", "faint")
+    svg.text(left, 77, data["date"] + "; all guests under TCG; a heavy outline marks what is not as it must be", "faint")
     svg.y = 92
     for i, (state, (_, _, name, text)) in enumerate(STATES.items()):
         y = svg.y + i * 22
@@ -510,7 +523,8 @@ def as_svg(data):
             svg.text(at - (6 if turned else 0), y, column, "small", "start" if turned else "middle", turned)
         for row in table["rows"]:
             y += 21
-            svg.text(x, y, ", ".join(row["head"]) + (" CPU" + ("s" if row["head"][1] != "1" else "") if len(row["head"]) > 1 else ""))
+            machine, *cpus = row["head"]
+            svg.text(x, y, machine + "".join(f", {number} CPU{'s' if number != '1' else ''}" for number in cpus))
             for i, one in enumerate(row["cells"]):
                 svg.pill(x + head_width + i * width, y - 13, width - 4, one)
         return y
@@ -554,26 +568,32 @@ def write(directory, name, text):
 
 
 def run(args):
-    stock = args.stock or shutil.which("qemu-system-ppc64")
-    if not stock:
-        raise h.HarnessError("no stock QEMU: install the Debian package qemu-system-ppc, or name the binary with --stock")
     if args.render:
-        with open(args.render, encoding="utf-8") as f:
-            data = json.load(f)
+        try:
+            with open(args.render, encoding="utf-8") as f:
+                data = json.load(f)
+        except (OSError, ValueError) as error:
+            raise h.HarnessError(f"cannot read {args.render}: {error}") from error
     else:
+        stock = args.stock or shutil.which("qemu-system-ppc64")
+        if not stock:
+            raise h.HarnessError("no stock QEMU: install the Debian package qemu-system-ppc, or name the binary with --stock")
+        if not args.patched:
+            raise h.HarnessError("which is the patched QEMU? Name it with --patched")
         data = measure(args, stock)
     os.makedirs(args.out, exist_ok=True)
     write(args.out, "matrix.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     write(args.out, "matrix.html", as_html(data))
     write(args.out, "matrix.svg", as_svg(data))
     show(data, Paint(sys.stdout))
-    print("\n" + "".join(f"{os.path.relpath(os.path.join(args.out, name))}\n" for name in ("matrix.html", "matrix.svg", "matrix.json")), end="")
+    written = (os.path.relpath(os.path.join(args.out, "matrix." + kind)) for kind in ("html", "svg", "json"))
+    print("\nwritten: " + ", ".join(written))
     return 0 if data["fine"] else 1
 
 
 if __name__ == "__main__":
     parser = h.arguments(__doc__)
-    parser.add_argument("--patched", metavar="BIN", required=True, help="the patched qemu-system-ppc64")
+    parser.add_argument("--patched", metavar="BIN", help="the patched qemu-system-ppc64")
     parser.add_argument("--stock", metavar="BIN", help="the distribution's own (default: the one in PATH)")
     parser.add_argument("--out", metavar="DIR", default=OUT, help="where the files go (default: build/matrix)")
     parser.add_argument("--render", metavar="JSON", help="run nothing, show what an earlier run wrote")
