@@ -1,0 +1,49 @@
+# bash completion for ppc-insns
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+_ppc_insns()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]} words=
+
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        words='show check rewrite history --help --version'
+    else
+        case $prev in
+        --to | --release)
+            # The releases stand in the tool; an impossible one lists them.
+            words=$("${COMP_WORDS[0]}" history --release 0 2>&1 |
+                    sed -n 's/.*there are \(.*\), and \(.*\) and \(.*\) count.*/\1, \2, \3/p' |
+                    tr -d ,)
+            ;;
+        --family)
+            words=$("${COMP_WORDS[0]}" history --family - 2>&1 |
+                    sed -n 's/.*there are //p')
+            ;;
+        --cpu)
+            words='970 POWER5+ POWER7 POWER7+ POWER8 POWER8E POWER8NVL POWER9 POWER10'
+            ;;
+        --htm)
+            words='off keep'
+            ;;
+        --machine | --device-limit)
+            return
+            ;;
+        *)
+            case $command in
+            show) words='--json --device-limit --help' ;;
+            check) words='--to --cpu --machine --kvm --with-series --json --device-limit --help' ;;
+            rewrite) words='--to --cpu --htm --force --device-limit --help' ;;
+            history) words='--family --release --json --help' ;;
+            esac
+            if [[ $cur != -* && ($command == show || $command == check) ]]; then
+                compopt -o default
+                return
+            fi
+            ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+} &&
+complete -F _ppc_insns ppc-insns
