@@ -4,6 +4,7 @@
 
     test_wire.py --qemu PATCHED --stock STOCK [--tool PPC-INSNS] [--streams DIR] [--jobs 2] [-k PATTERN]
 
+    reader   doctored streams: the comparison notices what was done to them
     table    the words below are those of the recorded streams
     again    every recorded stream, loaded and saved again: words and structure are those of the old release
     fresh    a guest started here, pseries-2.1 to 2.7, every model: words, and structure where that machine was recorded
@@ -134,6 +135,73 @@ def recorded(rows, machine, model, smp):
     return sections if row.smp == smp else with_cpus(sections, smp), MODELS[row.cpu] == MODELS[model]
 
 
+# ---- the comparison itself -------------------------------------------------------------------------------------------------
+
+def header(stream, name):
+    """Where the header of section NAME begins in a stream, and where its content begins."""
+    at = stream.index(b"\x04\0\0\0", stream.index(bytes([len(name)]) + name) - 5)
+    return at, at + 14 + len(name)
+
+
+def swapped(stream, first, second):
+    """A stream in which two sections that follow each other have changed places."""
+    a, b = header(stream, first)[0], header(stream, second)[0]
+    end = stream.index(b"\x04\0\0\0", header(stream, second)[1])
+    return stream[:a] + stream[b:end] + stream[a:b] + stream[end:]
+
+
+def cut_out(stream, name):
+    """A stream without a section."""
+    at, body = header(stream, name)
+    return stream[:at] + stream[stream.index(b"\x04\0\0\0", body):]
+
+
+def put(stream, at, data, over=0):
+    """A stream with DATA at AT, in place of OVER bytes."""
+    return stream[:at] + data + stream[at + over:]
+
+
+# What is done to the recorded stream of 2.6.0, on which machine version, and what the comparison, or the reader, must say.
+DOCTORED = (
+    ("nothing", "pseries-2.1", lambda s: s, None),
+    ("nothing", "pseries-2.6", lambda s: s, None),
+    ("another version", "pseries-2.1", lambda s: put(s, header(s, b"PCIBUS")[1] - 4, b"\0\0\0\2", 4),
+     "section PCIBUS 0: version 2, not 1"),
+    ("another version", "pseries-2.6", lambda s: put(s, header(s, b"PCIBUS")[1] - 4, b"\0\0\0\2", 4),
+     "section PCIBUS 0: version 2, not 1"),
+    ("another instance", "pseries-2.1", lambda s: put(s, header(s, b"PCIBUS")[1] - 8, b"\0\0\0\1", 4),
+     "section PCIBUS 0: missing"),
+    ("another name", "pseries-2.1", lambda s: s.replace(b"\x09spapr/rtc", b"\x09spapr/rtx", 1),
+     "section spapr/rtx 0: not in the old stream"),
+    ("a byte more", "pseries-2.1", lambda s: put(s, header(s, b"spapr_pci")[1], b"\0"),
+     r"section spapr_pci 0: \d+ bytes, not \d+"),
+    ("a byte more", "pseries-2.6", lambda s: put(s, header(s, b"spapr_pci")[1], b"\0"),
+     "section spapr_pci 0: .* description says"),
+    ("another subsection", "pseries-2.1", lambda s: s.replace(b"\x07cpu/vsx", b"\x07cpu/vsy", 1),
+     r"section cpu 0: subsections .*cpu/vsy v1.*, not .*cpu/vsx v1.*"),
+    ("a section less", "pseries-2.1", lambda s: cut_out(s, b"spapr/rtc"), "section spapr/rtc 0: missing"),
+    ("another order", "pseries-2.1", lambda s: swapped(s, b"cpu_common", b"cpu"),
+     r"order: section cpu(_common)? 0 stands in another place"),
+    ("another RAM block", "pseries-2.6", lambda s: s.replace(b"ppc_spapr.ram", b"ppc_spapr.rom", 1), "section ram 0: blocks .*"),
+    ("another word", "pseries-2.1", lambda s: s.replace(bytes.fromhex("000000000003fff6"), bytes.fromhex("000000000007fff6"), 1),
+     "there is: .*7fff6 0"),
+)
+
+
+def check_doctored(rows, machine, doctor, expected):
+    """Compare a doctored stream with the real one."""
+    row = h.find_stream(rows, "2.6.0", machine, "POWER8")
+    stream = row.read()
+    try:
+        old, new = (h.structure(each, tool=False) for each in (stream, doctor(stream)))
+        lines = h.differences(old, new) + check_words(new, row.words, row.smp)
+    except h.HarnessError as error:
+        lines = [str(error)]
+    if any(re.fullmatch(expected, line) for line in lines) if expected else not lines:
+        return []
+    return [f"must say: {expected}"] + ["says: " + line for line in lines]
+
+
 # ---- tests ----------------------------------------------------------------------------------------------------------------
 
 def check_table(row):
@@ -221,6 +289,8 @@ def tests(qemu, stock, rows):
             raise h.Skip(f"{qemu} has no {missing[0]}")
         return True
 
+    for name, machine, doctor, expected in DOCTORED:
+        yield f"reader: {machine}, {name}", lambda m=machine, d=doctor, e=expected: check_doctored(rows, m, d, e)
     for row in rows:
         if row.qemu in ("2.6.0", "2.7.0"):
             yield f"table: {row.name}", lambda row=row: check_table(row)
