@@ -72,42 +72,58 @@ def make_stream(path, size):
         out.write(stream[at:])
 
 
-def run(command, rounds, shell=False):
-    """The best time of COMMAND in seconds, and the most memory that one took, in MiB."""
-    best, memory = None, 0
-    for _ in range(rounds):
+def checked(process, command):
+    """Wait for PROCESS; no time counts if it failed."""
+    if process.wait():
+        sys.exit(f"bench_stream.py: exit status {process.returncode} of: {command}")
+
+
+def most_memory(process):
+    """The most memory that PROCESS takes until it ends, in MiB: looked at often, as rusage counts the parent's, too."""
+    most = 0
+    while process.poll() is None:
+        try:
+            with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+                most = max([most] + [int(line.split()[1]) for line in f if line.startswith("VmHWM:")])
+        except OSError:
+            break
+        time.sleep(0.0005)
+    return most / 1024
+
+
+def run(command, path, rounds, memory=False):
+    """The best time of COMMAND with PATH in seconds; or the most memory that it takes, in MiB."""
+    best = None
+    for _ in range(1 if memory else rounds):
         start = time.monotonic()
-        process = subprocess.Popen(command, shell=shell, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        took = time.monotonic() - start
-        if process.returncode:
-            sys.exit(f"bench_stream.py: exit status {process.returncode} of: {command}")
-        best = took if best is None else min(best, took)
-        memory = max(memory, usage.ru_maxrss / 1024)
-    return best, memory
+        process = subprocess.Popen([*command, path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        if memory:
+            best = most_memory(process)
+        checked(process, command)
+        if not memory:
+            took = time.monotonic() - start
+            best = took if best is None else min(best, took)
+    return best
 
 
-def pipeline(path, middle, rounds):
-    """The best time of `cat PATH | MIDDLE | cat >/dev/null`, and MIDDLE's memory."""
-    best, memory = None, 0
-    for _ in range(rounds):
+def pipeline(middle, path, rounds, memory=False):
+    """As run(), of `cat PATH | MIDDLE | cat >/dev/null`; the memory is MIDDLE's."""
+    best = None
+    for _ in range(1 if memory else rounds):
         start = time.monotonic()
         first = subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
         second = subprocess.Popen(middle, stdin=first.stdout, stdout=subprocess.PIPE)
         third = subprocess.Popen(["cat"], stdin=second.stdout, stdout=subprocess.DEVNULL)
         first.stdout.close()
         second.stdout.close()
-        _, status, usage = os.wait4(second.pid, 0)
-        second.returncode = os.waitstatus_to_exitcode(status)
-        first.wait()
-        third.wait()
-        took = time.monotonic() - start
-        if second.returncode:
-            sys.exit(f"bench_stream.py: exit status {second.returncode} of: {middle}")
-        best = took if best is None else min(best, took)
-        memory = max(memory, usage.ru_maxrss / 1024)
-    return best, memory
+        if memory:
+            best = most_memory(second)
+        for process in (first, second, third):
+            checked(process, middle)
+        if not memory:
+            took = time.monotonic() - start
+            best = took if best is None else min(best, took)
+    return best
 
 
 def main():
@@ -126,29 +142,29 @@ def main():
     with tempfile.NamedTemporaryFile(dir=build, prefix="bench-", suffix=".stream") as file:
         make_stream(file.name, int(args.size * 2 ** 30))
         size = os.path.getsize(file.name)
-        times, memory = {}, {}
-        # Beside each other in each round, so that what else runs here hits all alike
-        times["cat"], _ = run(["sh", "-c", 'exec cat "$1" >/dev/null', "sh", file.name], args.rounds)
-        times["show"], memory["show"] = run([args.tool, "show", file.name], args.rounds)
-        times["check"], memory["check"] = run([args.tool, "check", "--to", "2.6", file.name], args.rounds)
-        times["cat | cat | cat"], _ = pipeline(file.name, ["cat"], args.rounds)
-        times["cat | rewrite | cat"], memory["rewrite"] = pipeline(
-            file.name, [args.tool, "rewrite", "--to", "2.7.0"], args.rounds)
+        path = file.name
+        # name: (how to run it, command)
+        commands = {"cat": (run, ["cat"]), "show": (run, [args.tool, "show"]), "check": (run, [args.tool, "check", "--to", "2.6"]),
+                    "cat | cat | cat": (pipeline, ["cat"]),
+                    "cat | rewrite | cat": (pipeline, [args.tool, "rewrite", "--to", "2.7.0"])}
         if args.qemu:
             script = os.path.join(args.qemu, "scripts", "analyze-migration.py")
-            times["analyze-migration.py"], memory["analyze-migration.py"] = run([sys.executable, script, "-f", file.name], 1)
+            commands["analyze-migration.py"] = (run, [sys.executable, script, "-f"])
+        times = {name: how(command, path, 1 if name.startswith("analyze") else args.rounds)
+                 for name, (how, command) in commands.items()}
+        memory = {name: how(command, path, 1, memory=True)
+                  for name, (how, command) in commands.items() if args.tool in command}
 
     ratios = {"show, times cat's time": times["show"] / times["cat"],
               "rewrite, part of cat's throughput": times["cat | cat | cat"] / times["cat | rewrite | cat"],
-              "memory, MiB": max(memory["show"], memory["check"], memory["rewrite"])}
+              "memory, MiB": max(memory.values())}
     if args.qemu:
         ratios["show, times as fast as analyze-migration.py"] = times["analyze-migration.py"] / times["show"]
 
     print(f"stream of {size / 2 ** 30:.2f} GiB, best of {args.rounds} rounds")
     for name, took in times.items():
-        extra = f"{memory[name.split(' | ')[1] if '|' in name else name]:8.1f} MiB" if \
-            (name.split(' | ')[1] if '|' in name else name) in memory else ""
-        print(f"  {name:24} {took:8.3f} s {size / took / 2 ** 30:8.2f} GiB/s {extra}")
+        print(f"  {name:24} {took:8.3f} s {size / took / 2 ** 30:8.2f} GiB/s" +
+              (f" {memory[name]:8.1f} MiB" if name in memory else ""))
     good = True
     for name, ratio in ratios.items():
         goal, least = GOALS[name]
