@@ -413,9 +413,11 @@ def check_with_tool(stream, sections):
     if done.returncode:
         raise HarnessError(f"{TOOL} does not read the stream: {done.stderr.decode(errors='replace').strip()}")
     report = json.loads(done.stdout)[0]
-    theirs = [(part["name"], part["instance"], part["version"], list(flat(part)), part.get("size")) for part in report["sections"]]
+    theirs = [(part["name"], part["instance"], part["version"], list(flat(part)), part.get("size"))
+              for part in report["sections"]]
     # Subsections of virtio's common parts are inside what a description calls a buffer, where the tool does not look.
-    ours = [(part.name, part.instance, part.version, [each for each in part.subsections if not re.match("virtio(_pci)?/", each[0])],
+    ours = [(part.name, part.instance, part.version,
+             [each for each in part.subsections if not re.match("virtio(_pci)?/", each[0])],
              None if part.content is None else 14 + len(part.name) + len(part.content)) for part in sections]
     for mine, other in itertools.zip_longest(ours, theirs):
         if mine != other:
