@@ -31,7 +31,7 @@ STATES = {
     "ok": ("✓", GOOD, "runs", "seen to run on, registers intact, with the same instructions"),
     "changed": ("△", NOTE, "runs, other instructions", "seen to run on, registers intact, but with more or fewer instructions"),
     "refused": ("✗", BAD, "refused", "seen to be refused, or not to run on"),
-    "wire": ("≡", GOOD, "wire equal", "not run: what is sent has the words and the structure of what that release sent itself"),
+    "wire": ("≡", GOOD, "wire equal", "not run: what is sent equals what that release sent itself, in all that it compares"),
     "words": ("=", GOOD, "words equal", "not run: the words are those of that release; there is no recording of the structure"),
     "would": ("⊘", BAD, "would be refused", "not run: what is sent has something that release does not accept"),
     "none": ("–", FAINT, "none", "does not exist"),
@@ -82,7 +82,7 @@ def sent(row, sections):
     why += [line for line in lines if "bytes, not" not in line and "stands where" not in line] or lines
     if why:
         return cell("would", "", "; ".join(why), False)
-    return cell("wire", "", "2.7.1 does not compare the words" if row.qemu == "2.7.1" else "", True)
+    return cell("wire", "", "structure; 2.7.1 does not compare the words" if row.qemu == "2.7.1" else "", True)
 
 
 def into_patched(binary, row):
@@ -244,11 +244,13 @@ def summarize(tables):
         cells = list(cells)
         return f"{sum(one['state'] in states and one['fine'] is not False for one in cells)} of {len(cells)}"
     runs = ("ok", "changed")
+    options = sum(row[3]["state"] == "wire" and bool(row[3]["text"]) for row in recorded)
     return [
         (count((row[0] for row in recorded), *runs), "recorded guests run on in stock"),
         (count((row[1] for row in recorded), *runs), "recorded guests run on in patched"),
-        (count((row[2] for row in recorded), "wire"), "streams of stock are what the old release sent"),
-        (count((row[3] for row in recorded), "wire"), "streams of patched are what the old release sent"),
+        (count((row[2] for row in recorded), "wire"), "ways back from stock are wire equal"),
+        (count((row[3] for row in recorded), "wire"), "ways back from patched are wire equal"
+         + (f", {options} of them with an option" if options else "")),
         (count((one for row in on_the_wire for one in row), "wire", "words"), "old machines and models: words equal"),
         (count((one for row in lives for i, one in enumerate(row) if i % 3), *runs),
          "live migrations between stock and patched run"),
