@@ -90,7 +90,16 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
     }
     s->in->hold = false;
 
-    if (!stream_read_ram(s, errp) || !stream_read_device(s, errp)) {
+    if (!stream_read_ram(s, errp)) {
+        return false;
+    }
+    if (!stream_is_pseries(s)) {
+        g_set_error(errp, TOOL_ERROR, TOOL_ERROR_REFUSED,
+                    "this is no stream of a pseries, which would have a hash"
+                    " table; it needs no rewriting, and gets none");
+        return false;
+    }
+    if (!stream_read_device(s, errp)) {
         return false;
     }
     device = rewrite_device(s, dest, force, notes, errp);

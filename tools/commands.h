@@ -12,7 +12,7 @@
 
 #include "qemu/osdep.h"
 #include <json-glib/json-glib.h>
-#include "error.h"
+#include "tool-error.h"
 #include "judge.h"
 
 int command_show(int argc, char **argv);

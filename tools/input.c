@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "error.h"
+#include "tool-error.h"
 #include "input.h"
 
 #define WINDOW (8 * 1024 * 1024)    /* of a file; a multiple of its pages */

@@ -140,7 +140,19 @@ GPtrArray *judge_start(const Stream *s, const Destination *dest)
     return reasons;
 }
 
-/* "CPU 3, a POWER8 (PVR 004d0200)"; to be freed */
+PPCInsns judge_lost(const Stream *s, const StreamCpu *cpu, PPCFamily family,
+                    Target t)
+{
+    PPCInsns had = { 0 };
+
+    if (cpu->has_words) {
+        had = target_had(s, ppc_family_by_pvr(cpu->pvr), &cpu->words);
+    }
+    return groups_a_guest_can_lose(
+        ppc_insns_minus(had, ppc_insns_at(family, t.release)));
+}
+
+/* "a POWER8 (PVR 004d0200)"; to be freed */
 static char *cpu_name(const StreamCpu *cpu)
 {
     return g_strdup_printf("a %s (PVR %08x)",
@@ -149,10 +161,11 @@ static char *cpu_name(const StreamCpu *cpu)
 }
 
 /* Up to 2.7.0: the words must be equal. */
-static void judge_words(GPtrArray *reasons, const StreamCpu *cpu,
-                        PPCFamily family, Target t)
+static void judge_words(GPtrArray *reasons, const Stream *s,
+                        const StreamCpu *cpu, PPCFamily family, Target t)
 {
     PPCInsnsWire wire = target_wire(t, family);
+    g_autofree char *lost = ppc_insns_names(judge_lost(s, cpu, family, t));
     PPCInsns more = ppc_insns_minus(cpu->words.insns, wire.insns);
     PPCInsns less = ppc_insns_minus(wire.insns, cpu->words.insns);
     g_autofree char *cpu_text = cpu_name(cpu), *to = target_name(t);
@@ -182,7 +195,9 @@ static void judge_words(GPtrArray *reasons, const StreamCpu *cpu,
             g_strdup_printf("%s demands that a CPU be sent as its own %s is,"
                             " but the stream's, %s,%s", to,
                             ppc_family_name(family), cpu_text, what->str),
-            g_strdup_printf("ppc-insns rewrite --to %s", to));
+            g_strdup_printf("ppc-insns rewrite --to %s%s%s", to,
+                            *lost ? " --force, if the guest does not use "
+                                  : "", lost));
     }
     g_string_free(what, true);
 }
@@ -195,8 +210,7 @@ static void judge_loss(GPtrArray *reasons, const Stream *s,
     PPCInsns had = cpu->has_words ? target_had(s, source, &cpu->words)
                                   : (PPCInsns) { 0 };
     PPCInsns has = ppc_insns_at(family, t.release);
-    g_autofree char *lost = ppc_insns_names(
-        groups_a_guest_can_lose(ppc_insns_minus(had, has)));
+    g_autofree char *lost = ppc_insns_names(judge_lost(s, cpu, family, t));
     g_autofree char *new = ppc_insns_names(
         groups_a_guest_can_lose(ppc_insns_minus(has, had)));
     g_autofree char *to = target_name(t);
@@ -279,7 +293,7 @@ static void judge_cpu(GPtrArray *reasons, const Stream *s,
         return;
     }
     if (cpu->has_words && target_compares_words(dest->to)) {
-        judge_words(reasons, cpu, family, dest->to);
+        judge_words(reasons, s, cpu, family, dest->to);
     } else if (target_checks_pvr(dest->to) && family != source) {
         g_autofree char *mode = g_ascii_strdown(
             ppc_family_name(MIN(family, source)), -1);
@@ -416,8 +430,9 @@ GPtrArray *judge(const Stream *s, const Destination *dest)
         add(reasons, true, BOTH, g_strdup("this is no pseries guest"), NULL);
         return reasons;
     }
-    if (!machine || dest->to.release > LAST_OF_OLD_MACHINES) {
-        return reasons;
+    if (!machine || machine > dest->to.release ||
+        dest->to.release > LAST_OF_OLD_MACHINES) {
+        return reasons;     /* which say all that matters */
     }
     if (!s->cpus->len) {
         add(reasons, true, BOTH, g_strdup("there is no CPU in the stream"),

@@ -56,6 +56,15 @@ bool judge_refuses(const GPtrArray *reasons, unsigned who);
 /** judge_family: the family that a CPU is to become in @dest */
 PPCFamily judge_family(const StreamCpu *cpu, const Destination *dest);
 
+/**
+ * judge_lost:
+ *
+ * Returns: the groups that the guest may be using on @cpu, and that a CPU of
+ * @family in @t lacks.
+ */
+PPCInsns judge_lost(const Stream *s, const StreamCpu *cpu, PPCFamily family,
+                    Target t);
+
 /** judge_machine: the release of the machine that the stream is loaded into */
 PPCRelease judge_machine(const Stream *s, const Destination *dest);
 

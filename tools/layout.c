@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "error.h"
+#include "tool-error.h"
 #include "layout.h"
 
 /* ---- the vmdescription -----

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "error.h"
+#include "tool-error.h"
 #include "releases.h"
 
 #define SINCE(major, minor, point) ((major) << 16 | (minor) << 8 | (point))

@@ -5,7 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "error.h"
+#include "tool-error.h"
 #include "rewrite.h"
 
 /* At @at of the device state, @remove bytes give way to @insert. */
@@ -97,6 +97,19 @@ static bool object(bool force, GPtrArray *notes, GError **errp, char *text)
     return true;
 }
 
+/* Was it said before, of another CPU? */
+static bool noted(const GPtrArray *notes, const char *what)
+{
+    guint i;
+
+    for (i = 0; i < notes->len; i++) {
+        if (strstr(g_ptr_array_index(notes, i), what)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- the CPUs' words ----- */
 
 static bool rewrite_cpu(const Stream *s, guint number, const Destination *dest,
@@ -116,10 +129,8 @@ static bool rewrite_cpu(const Stream *s, guint number, const Destination *dest,
         return true;    /* judge() has a word to say where that is wrong */
     }
 
-    lost = ppc_insns_names(groups_a_guest_can_lose(ppc_insns_minus(
-        target_had(s, source, &cpu->words),
-        ppc_insns_at(family, dest->to.release))));
-    if (*lost) {
+    lost = ppc_insns_names(judge_lost(s, cpu, family, dest->to));
+    if (*lost && !noted(notes, lost)) {
         g_autofree char *to = target_name(dest->to);
 
         if (!object(force, notes, errp, g_strdup_printf(

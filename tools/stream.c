@@ -32,7 +32,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "error.h"
+#include "tool-error.h"
 #include "layout.h"
 #include "stream.h"
 
@@ -262,6 +262,7 @@ static bool read_configuration(Stream *s, GError **errp)
 {
     const uint8_t *p;
     uint32_t size, i;
+    unsigned subsections = 0;
     g_autoptr(GError) err = NULL;
 
     stream_at(s, input_offset(s->in), "the configuration section");
@@ -287,6 +288,11 @@ static bool read_configuration(Stream *s, GError **errp)
 
     while (peek(s, &err) == SUBSECTION) {
         g_autofree char *name = NULL;
+
+        if (++subsections > STREAM_SUBSECTIONS) {
+            return stream_fail(s, input_offset(s->in), errp,
+                               "it has more subsections than any QEMU sends");
+        }
 
         input_skip(s->in, 1, NULL);
         name = take_name(s, errp);
@@ -319,6 +325,11 @@ static bool read_configuration(Stream *s, GError **errp)
                 return false;
             }
             size = get_be32(p);
+            if (size > STREAM_SUBSECTIONS) {
+                return stream_fail(s, input_offset(s->in) - 4, errp,
+                                   "%u capabilities are more than there are",
+                                   size);
+            }
             for (i = 0; i < size; i++) {
                 g_autofree char *cap = take_name(s, errp);
 

@@ -10,7 +10,7 @@
 
 #include "qemu/osdep.h"
 #include <unistd.h>
-#include "../../tools/error.h"
+#include "../../tools/tool-error.h"
 #include "../../tools/rewrite.h"
 
 #define R(major, minor) PPC_RELEASE(major, minor)
@@ -554,6 +554,8 @@ static const struct {
 } wrong[] = {
     { "capability", { .machine = "pseries-2.6", .capability = "multifd" },
       "migration capability 'multifd'" },
+    { "mapped-ram", { .machine = "pseries-2.6", .capability = "mapped-ram" },
+      "migration capability 'mapped-ram'" },
     { "machine-name", { .machine = "pseries-2.6\n" }, "no machine's name" },
     { "postcopy", { .machine = "pseries-2.6", .command = 3 },
       "POSTCOPY_ADVISE" },

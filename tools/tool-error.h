@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#ifndef TOOLS_ERROR_H
-#define TOOLS_ERROR_H
+#ifndef TOOLS_TOOL_ERROR_H
+#define TOOLS_TOOL_ERROR_H
 
 #include "qemu/osdep.h"
 
@@ -28,4 +28,4 @@ enum {
     EXIT_UNREADABLE = 2,
 };
 
-#endif /* TOOLS_ERROR_H */
+#endif /* TOOLS_TOOL_ERROR_H */
