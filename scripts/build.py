@@ -29,8 +29,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = PROJECT / 'scripts'
 STOCK = 'qemu-system-ppc64'
 
-# What a build needs to have, and nothing that takes long.
-CONFIGURE = ['--target-list=ppc64-softmmu', '--without-default-features']
+# What a build needs to have, and little that takes long.
+TARGET_LIST = ['--target-list=ppc64-softmmu']
 TESTS = ['tests/unit/test-ppc-insns-history',
          'tests/qtest/ppc-insns-compat-test',
          'tests/qtest/ppc-insns-migration-test']
@@ -169,14 +169,17 @@ class Place:
         """qemu-system-ppc64 and the series' own tests, with the series."""
         self.get_source()
         self.make_patched()
-        build_tree(self.patched, self.bin, CONFIGURE, TARGETS)
+        build_tree(self.patched, self.bin, TARGET_LIST, TARGETS)
         link_firmware(self.bin)
 
 
 def build_tree(tree, out, options, targets):
     """Configures tree in out, unless it was with these options, and builds
     the targets."""
-    options = list(options)
+    known = (tree / 'configure').read_text(errors='replace')
+    options = [*options, *(o for o in (     # the first is not in 5.2
+        '--without-default-features', '--disable-docs', '--disable-tools',
+        '--disable-slirp', '--disable-werror') if o in known)]
     if shutil.which('ccache'):
         options.append('--cc=ccache gcc')
     done, wanted = out / 'configured', ' '.join([str(tree), *options])

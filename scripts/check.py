@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build import (BuildError, CONFIGURE, PROJECT, Place, STOCK, TESTS, build_tree,
+from build import (BuildError, TARGET_LIST, PROJECT, Place, STOCK, TESTS, build_tree,
                    guarded, link_firmware, parser, run, say)
 
 MIGRATION = PROJECT / 'tests/migration-compat'
@@ -169,7 +169,7 @@ def check(place, tally):
 
 def check_qemu(place, tally):
     """The patched QEMU's own tests: unit, and qtest for ppc64."""
-    build_tree(place.patched, place.bin, CONFIGURE, ['all'])
+    build_tree(place.patched, place.bin, TARGET_LIST, ['all'])
     link_firmware(place.bin)
     subprocess.run(['meson', 'test', '-C', place.bin, '--no-rebuild',
                     '--suite', 'unit', '--suite', 'qtest-ppc64'],
@@ -197,8 +197,7 @@ def check_series(place, tally):
     run([*git, 'add', '-Af'])
     run([*git, 'commit', '-qm', 'base'])
     options = ['--target-list=ppc64-softmmu,ppc-softmmu,ppc64-linux-user,'
-               'ppc64le-linux-user', '--without-default-features',
-               '--disable-werror']
+               'ppc64le-linux-user']
     binaries = ['qemu-system-ppc64', 'qemu-system-ppc', 'qemu-ppc64',
                 'qemu-ppc64le']
     for patch in patches:

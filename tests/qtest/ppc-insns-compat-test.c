@@ -9,7 +9,7 @@
 #include "qapi/qmp/qdict.h"
 #include "qapi/qmp/qlist.h"
 #include "qapi/qmp/qnum.h"
-#include "../../target/ppc/insns-history.h"
+#include "target/ppc/insns-history.h"
 
 #define CPU_SUFFIX "-powerpc64-cpu"
 

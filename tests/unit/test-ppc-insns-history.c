@@ -8,7 +8,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "../../target/ppc/insns-history.h"
+#include "target/ppc/insns-history.h"
 
 #define R(major, minor) PPC_RELEASE(major, minor)
 #define ALL_OWN ((PPCInsns) { -1ULL, -1ULL })
