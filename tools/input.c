@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -237,6 +238,13 @@ static bool read_some(Input *in, GError **errp)
     in->data = in->buf;
     do {
         got = read(in->fd, in->buf + in->len, in->cap - in->len);
+        if (got < 0 && errno == EAGAIN) {
+            /* The other side of a socket may have made it so. */
+            struct pollfd fd = { .fd = in->fd, .events = POLLIN };
+
+            poll(&fd, 1, -1);
+            errno = EINTR;
+        }
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
         read_error(in, errp);
