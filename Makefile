@@ -6,21 +6,26 @@ BASE ?= debian/bookworm
 QEMU ?=
 OUT ?=
 SIGNOFF ?=
+PREFIX ?= /usr/local
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff)
 
-.PHONY: help series qemu demo check check-unit check-qemu check-series check-mutations setup clean
+.PHONY: help series qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
+	@echo 'make matrix        what works between which QEMUs: a table, HTML and SVG'
 	@echo 'make check         all tests; what is missing is built first'
 	@echo 'make check-unit    only the tests that need no QEMU (seconds)'
 	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make series        write the patches'
+	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
+	@echo 'make install       install it (DESTDIR=, PREFIX=)'
+	@echo 'make bench         how fast it is'
 	@echo 'make qemu          build QEMU with the series'
 	@echo 'make clean         remove build/'
 	@echo
@@ -40,6 +45,19 @@ qemu: setup
 
 demo: setup
 	@$(PYTHON) scripts/build.py $(from) demo
+
+matrix: setup
+	@$(PYTHON) scripts/build.py $(from) matrix
+
+tools: setup
+	@test -f build/tools/build.ninja || meson setup --buildtype=release --prefix=$(PREFIX) build/tools >/dev/null
+	@meson compile -C build/tools
+
+install: tools
+	meson install -C build/tools
+
+bench: tools
+	$(PYTHON) tests/bench/bench_stream.py --tool build/tools/tools/ppc-insns
 
 check: setup
 	@$(PYTHON) scripts/check.py $(from) all

@@ -27,14 +27,15 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = PROJECT / 'scripts'
-STOCK = 'qemu-system-ppc64'
 
 # What a build needs to have, and little that takes long.
 TARGET_LIST = ['--target-list=ppc64-softmmu']
+EMULATOR = 'qemu-system-ppc64'
+
+# The series' own tests, by the directories they have in the project.
 TESTS = ['tests/unit/test-ppc-insns-history',
          'tests/qtest/ppc-insns-compat-test',
          'tests/qtest/ppc-insns-migration-test']
-TARGETS = ['qemu-system-ppc64', *TESTS]
 
 # Where a distribution has the firmware that its source of QEMU is without;
 # name in QEMU -> file, where it has another name there.
@@ -85,7 +86,7 @@ class Place:
         self.source = tree if qemu else self.dir / 'qemu'
         self.series, self.patched, self.bin = (
             self.dir / d for d in ('series', 'patched', 'bin'))
-        self.qemu = self.bin / 'qemu-system-ppc64'
+        self.qemu = self.bin / EMULATOR
 
     @contextlib.contextmanager
     def locked(self):
@@ -169,8 +170,16 @@ class Place:
         """qemu-system-ppc64 and the series' own tests, with the series."""
         self.get_source()
         self.make_patched()
-        build_tree(self.patched, self.bin, TARGET_LIST, TARGETS)
+        build_tree(self.patched, self.bin, TARGET_LIST,
+                   [EMULATOR, *tests_in(self.patched)])
         link_firmware(self.bin)
+
+
+def tests_in(tree):
+    """Those of TESTS that the tree has, as targets of its build."""
+    return [t for test in TESTS
+            for t in (test, test.replace('/unit/', '/').replace('/qtest/', '/'))
+            if (tree / f'{t}.c').exists()]
 
 
 def build_tree(tree, out, options, targets):
@@ -258,7 +267,7 @@ def main():
     p.add_argument('--out', help='series: the directory for the patches')
     p.add_argument('--signoff', action='store_true',
                    help='series: add your own Signed-off-by')
-    p.add_argument('command', choices=['series', 'qemu', 'demo'])
+    p.add_argument('command', choices=['series', 'qemu', 'demo', 'matrix'])
     args = p.parse_args()
     place = Place(args.base, args.qemu)
     with place.locked():
@@ -268,8 +277,8 @@ def main():
             say(f'the patches are in {args.out or place.series}')
         else:
             place.build()
-    if args.command == 'demo':
-        return subprocess.run([sys.executable, SCRIPTS / 'demo.py',
+    if args.command in ('demo', 'matrix'):
+        return subprocess.run([sys.executable, SCRIPTS / f'{args.command}.py',
                                '--patched', place.qemu]).returncode
     return 0
 

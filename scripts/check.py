@@ -15,10 +15,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build import (BuildError, TARGET_LIST, PROJECT, Place, STOCK, TESTS, build_tree,
-                   guarded, link_firmware, parser, run, say)
+from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
+                   build_tree, guarded, link_firmware, parser, run, say,
+                   tests_in)
 
 MIGRATION = PROJECT / 'tests/migration-compat'
+TOOL = PROJECT / 'build/core/tools/ppc-insns'
 
 
 class Failed(Exception):
@@ -88,15 +90,15 @@ class Tally:
 
 def check_unit(tally):
     """The tests that need no QEMU."""
-    core = PROJECT / 'build/core'
+    core = TOOL.parents[1]
     if not (core / 'build.ninja').exists():
         shutil.rmtree(core, ignore_errors=True)
         run(['meson', 'setup', '--buildtype=debugoptimized',
              '-Db_sanitize=address,undefined', core, PROJECT],
             stdout=subprocess.DEVNULL)
     run(['meson', 'compile', '-C', core], stdout=subprocess.DEVNULL)
-    tally.run('unit: insns-history, with sanitizers',
-              [core / 'test-ppc-insns-history', '--tap', '-k'])
+    for test in 'test-ppc-insns-history', 'tools/test-stream':
+        tally.run(f'unit: {test}, with sanitizers', [core / test, '--tap', '-k'])
     for test in sorted((PROJECT / 'tests/unit').glob('test_*.py')):
         tally.run(f'unit: {test.stem[5:]}', [sys.executable, test])
 
@@ -136,13 +138,11 @@ def check_docs(tally, tree):
             (title in found, 'MAINTAINERS has the files')), 1)]), '', 0)
 
 
-def check_built(tally, out, **env):
-    """The tests of the series, as far as they are built, in the QEMU that has
-    it."""
-    for test in TESTS:
-        if (out / test).exists():
-            tally.run(f'patched QEMU, {test}', [out / test, '--tap', '-k'],
-                      QTEST_QEMU_BINARY=str(out / 'qemu-system-ppc64'), **env)
+def check_built(tally, tree, out, **env):
+    """The tests of the series that the tree has, in the QEMU built of it."""
+    for test in tests_in(tree):
+        tally.run(f'patched QEMU, {test}', [out / test, '--tap', '-k'],
+                  QTEST_QEMU_BINARY=str(out / EMULATOR), **env)
 
 
 def check(place, tally):
@@ -151,20 +151,26 @@ def check(place, tally):
     check_patches(tally, place.patched, sorted(
         place.series.glob('000[1-9]-*.patch')))
     check_docs(tally, place.patched)
-    check_built(tally, place.bin,
+    check_built(tally, place.patched, place.bin,
                 QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
     for side in 'SRC', 'DST':
         tally.run(f'patched QEMU, migration-test with stock as {side}',
-                  [place.bin / TESTS[2], '--tap', '-k', '-p',
-                   '/ppc64/ppc-insns-migration/move'],
+                  [place.bin / tests_in(place.patched)[-1], '--tap', '-k',
+                   '-p', '/ppc64/ppc-insns-migration/move'],
                   QTEST_QEMU_BINARY=str(place.qemu),
-                  **{f'QTEST_QEMU_BINARY_{side}': shutil.which(STOCK)})
-    tally.run('migration: recorded streams into the patched QEMU',
-              [sys.executable, MIGRATION / 'test_forward.py',
-               '--qemu', place.qemu])
-    tally.run('migration: live, patched and stock, both ways',
-              [sys.executable, MIGRATION / 'test_live.py',
-               '--a', place.qemu, '--b', STOCK])
+                  **{f'QTEST_QEMU_BINARY_{side}': shutil.which(EMULATOR)})
+    for name, test, *options in (
+            ('recorded streams into the patched QEMU', 'test_forward.py',
+             '--qemu', place.qemu),
+            ('what the patched QEMU sends', 'test_wire.py', '--qemu', place.qemu,
+             '--stock', EMULATOR, '--tool', TOOL),
+            ('live, patched and stock, both ways', 'test_live.py',
+             '--a', place.qemu, '--b', EMULATOR)):
+        tally.run(f'migration: {name}',
+                  [sys.executable, MIGRATION / test, *options])
+    tally.run('ppc-insns on the recorded streams, and in stock',
+              [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
+               '--tool', TOOL, '--stock', EMULATOR])
 
 
 def check_qemu(place, tally):
@@ -198,19 +204,18 @@ def check_series(place, tally):
     run([*git, 'commit', '-qm', 'base'])
     options = ['--target-list=ppc64-softmmu,ppc-softmmu,ppc64-linux-user,'
                'ppc64le-linux-user']
-    binaries = ['qemu-system-ppc64', 'qemu-system-ppc', 'qemu-ppc64',
+    binaries = [EMULATOR, 'qemu-system-ppc', 'qemu-ppc64',
                 'qemu-ppc64le']
     for patch in patches:
         problems = []
         try:
             run([*git, 'am', '-q', patch])
-            build_tree(tree, out, options, binaries + [
-                t for t in TESTS if (tree / f'{t}.c').exists()])
+            build_tree(tree, out, options, binaries + tests_in(tree))
             link_firmware(out)
             log = (out / 'build.log').read_text()
             problems += [line for line in log.splitlines()
                          if re.search(r'insns.*: warning:', line)]
-            check_built(tally, out)
+            check_built(tally, tree, out)
         except BuildError as e:
             problems.append(str(e))
         print(f'{patch.name}: applies, builds:', end=' ', flush=True)
