@@ -52,7 +52,7 @@ MASKS = [
 def mutations():
     """All of them, from the project as it is."""
     name = 'target/ppc/insns-history.c'
-    table = (PROJECT / name).read_text().split('} history[] = {\n')[1].split('\n};')[0]
+    table = (PROJECT / name).read_text().split(' history[] = {\n')[1].split('\n};')[0]
     for row in re.findall(r'    \{.*?\},(?:\n|\Z)', table, re.S):
         words = ' '.join(row.split())
         yield Mutation(f'history: {words[:70]}', 'unit', name, row, '')

@@ -88,8 +88,9 @@ static void print_state(JsonBuilder *b, PPCFamily family, Target t)
 static void print_change(JsonBuilder *b, const PPCInsnsChange *change,
                          unsigned families)
 {
+    PPCInsns insns = { change->flags, change->flags2 };
     g_autofree char *release = ppc_release_format(change->release);
-    g_autofree char *names = ppc_insns_names(change->insns);
+    g_autofree char *names = ppc_insns_names(insns);
     g_autofree char *who = family_names(families);
 
     if (b) {
@@ -105,7 +106,7 @@ static void print_change(JsonBuilder *b, const PPCInsnsChange *change,
         }
         json_builder_end_array(b);
         json_member(b, "change", kinds[change->kind]);
-        json_names(b, "groups", change->insns);
+        json_names(b, "groups", insns);
         json_member(b, "commit", change->commit);
         json_builder_end_object(b);
         return;
@@ -118,7 +119,7 @@ static void print_change(JsonBuilder *b, const PPCInsnsChange *change,
     if (change->kind == PPC_INSNS_FIRST_SEEN) {
         print_wrapped(6, names);
     } else {
-        print_gates(change->insns);
+        print_gates(insns);
     }
 }
 
@@ -138,7 +139,7 @@ int command_history(int argc, char **argv)
     unsigned families = (1u << PPC_FAMILY__MAX) - 1;
     Target t = { 0 };
     GError *err = NULL;
-    PPCInsnsChange change;
+    const PPCInsnsChange *change;
     g_autoptr(JsonBuilder) builder = NULL;
     size_t n;
     int family;
@@ -181,9 +182,9 @@ int command_history(int argc, char **argv)
             }
         }
     } else {
-        for (n = 0; ppc_insns_change(n, &change); n++) {
-            if (change.families & families) {
-                print_change(builder, &change, change.families & families);
+        for (n = 0; (change = ppc_insns_change(n)); n++) {
+            if (change->families & families) {
+                print_change(builder, change, change->families & families);
             }
         }
     }

@@ -53,16 +53,11 @@
 
 #define F(family) (1u << PPC_FAMILY_ ## family)
 
-typedef enum { FIRST_SEEN, ADDED, REMOVED } Change;
+#define FIRST_SEEN PPC_INSNS_FIRST_SEEN
+#define ADDED      PPC_INSNS_ADDED
+#define REMOVED    PPC_INSNS_REMOVED
 
-static const struct {
-    PPCRelease release;
-    unsigned families;
-    Change change;
-    uint64_t flags;
-    uint64_t flags2;
-    const char *commit;
-} history[] = {
+static const PPCInsnsChange history[] = {
     { R(2, 1), F(970), FIRST_SEEN, INSNS_970, 0, NULL },
     { R(2, 1), F(POWER5P), FIRST_SEEN, INSNS_970 & ~PPC_ALTIVEC, 0, NULL },
     { R(2, 1), F(POWER7), FIRST_SEEN, INSNS_POWER7, INSNS2_POWER7, NULL },
@@ -293,7 +288,7 @@ PPCInsns ppc_insns_at(PPCFamily family, PPCRelease release)
         if (!row_is_of(i, family) || history[i].release > release) {
             continue;
         }
-        set = history[i].change == REMOVED ? ppc_insns_minus(set, row)
+        set = history[i].kind == REMOVED ? ppc_insns_minus(set, row)
                                            : ppc_insns_or(set, row);
     }
     return set;
@@ -308,7 +303,7 @@ PPCInsns ppc_insns_joined_after(PPCFamily family, PPCRelease release)
         PPCInsns row = { history[i].flags, history[i].flags2 };
 
         if (row_is_of(i, family) && history[i].release > release &&
-            history[i].change == ADDED) {
+            history[i].kind == ADDED) {
             set = ppc_insns_or(set, row);
         }
     }
@@ -420,19 +415,9 @@ const char *ppc_insns_gates(int word, int bit)
     return group ? group->gates : NULL;
 }
 
-bool ppc_insns_change(size_t n, PPCInsnsChange *change)
+const PPCInsnsChange *ppc_insns_change(size_t n)
 {
-    if (n >= G_N_ELEMENTS(history)) {
-        return false;
-    }
-    change->release = history[n].release;
-    change->families = history[n].families;
-    change->kind = history[n].change == FIRST_SEEN ? PPC_INSNS_FIRST_SEEN :
-                   history[n].change == ADDED ? PPC_INSNS_ADDED :
-                                                PPC_INSNS_REMOVED;
-    change->insns = (PPCInsns) { history[n].flags, history[n].flags2 };
-    change->commit = history[n].commit;
-    return true;
+    return n < G_N_ELEMENTS(history) ? &history[n] : NULL;
 }
 
 /* The words as the operand of a C initializer: "A | B", "0" for none */

@@ -56,6 +56,23 @@ typedef struct PPCInsnsVerdict {
     PPCInsns less;      /* this CPU has them, the stream's had not */
 } PPCInsnsVerdict;
 
+/* What a row of the history says of the groups that it names */
+typedef enum PPCInsnsChangeKind {
+    PPC_INSNS_FIRST_SEEN,
+    PPC_INSNS_ADDED,
+    PPC_INSNS_REMOVED,
+} PPCInsnsChangeKind;
+
+/* A row of the history: what changed in some families' classes */
+typedef struct PPCInsnsChange {
+    PPCRelease release;
+    unsigned families;      /* 1u << PPCFamily each */
+    PPCInsnsChangeKind kind;
+    uint64_t flags;
+    uint64_t flags2;
+    const char *commit;     /* NULL: older than the history */
+} PPCInsnsChange;
+
 static inline PPCInsns ppc_insns_and(PPCInsns a, PPCInsns b)
 {
     return (PPCInsns) { a.flags & b.flags, a.flags2 & b.flags2 };
@@ -76,15 +93,6 @@ static inline bool ppc_insns_empty(PPCInsns a)
 {
     return !(a.flags | a.flags2);
 }
-
-/* A row of the history: what changed in some families' classes */
-typedef struct PPCInsnsChange {
-    PPCRelease release;
-    unsigned families;      /* 1u << PPCFamily each */
-    enum { PPC_INSNS_FIRST_SEEN, PPC_INSNS_ADDED, PPC_INSNS_REMOVED } kind;
-    PPCInsns insns;
-    const char *commit;     /* NULL: older than the history */
-} PPCInsnsChange;
 
 /**
  * ppc_release_parse:
@@ -239,9 +247,9 @@ const char *ppc_insns_gates(int word, int bit);
  * ppc_insns_change:
  * @n: 0 for the history's first row; rows of one release stand together
  *
- * Returns: true with @change set to that row, false if there is none.
+ * Returns: that row, NULL if there is none.
  */
-bool ppc_insns_change(size_t n, PPCInsnsChange *change);
+const PPCInsnsChange *ppc_insns_change(size_t n);
 
 /**
  * ppc_insns_missing_rows:
