@@ -182,6 +182,11 @@ def tests_in(tree):
             if (tree / f'{t}.c').exists()]
 
 
+def bundled(tree):
+    """Whether what is built there looks for its files in qemu-bundle/."""
+    return (tree / 'scripts/symlink-install-tree.py').exists()
+
+
 def build_tree(tree, out, options, targets):
     """Configures tree in out, unless it was with these options, and builds
     the targets."""
@@ -189,6 +194,8 @@ def build_tree(tree, out, options, targets):
     options = [*options, *(o for o in (     # the first is not in 5.2
         '--without-default-features', '--disable-docs', '--disable-tools',
         '--disable-slirp', '--disable-werror') if o in known)]
+    if not bundled(tree):
+        options.append(f'--firmwarepath={out / "firmware"}')
     if shutil.which('ccache'):
         options.append('--cc=ccache gcc')
     done, wanted = out / 'configured', ' '.join([str(tree), *options])
@@ -235,12 +242,14 @@ def link_firmware(out):
     """Lets a QEMU that is run from its build directory find the firmware."""
     files = {path.name: path for d in FIRMWARE for path in Path(d).glob('*')}
     files |= {name: Path(path) for name, path in RENAMED.items()}
-    for share in (out / 'qemu-bundle/usr/local/share/qemu', out / 'pc-bios'):
-        for name, path in files.items():
-            if share.is_dir() and path.exists() and \
-                    not (share / name).exists():
-                (share / name).unlink(missing_ok=True)
-                (share / name).symlink_to(path)
+    share = out / 'qemu-bundle/usr/local/share/qemu'
+    if not share.exists():
+        share = out / 'firmware'
+        share.mkdir(exist_ok=True)
+    for name, path in files.items():
+        if path.exists() and not (share / name).exists():
+            (share / name).unlink(missing_ok=True)
+            (share / name).symlink_to(path)
 
 
 def parser(description):
