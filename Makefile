@@ -12,6 +12,9 @@ PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff)
 
+# analyze-migration.py is compared with if its tree is there
+analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
+
 .PHONY: help series qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations setup clean
 
 help:
@@ -57,7 +60,7 @@ install: tools
 	meson install -C build/tools
 
 bench: tools
-	$(PYTHON) tests/bench/bench_stream.py --tool build/tools/tools/ppc-insns
+	$(PYTHON) tests/bench/bench_stream.py --tool build/tools/tools/ppc-insns $(analyze)
 
 check: setup
 	@$(PYTHON) scripts/check.py $(from) all
