@@ -82,6 +82,26 @@ static void test_rows(void)
     }
 }
 
+/* The table is what people edit: oldest first, with a commit for each change */
+static void test_table(void)
+{
+    const PPCInsnsChange *change;
+    PPCRelease last = 0;
+    size_t n;
+
+    for (n = 0; (change = ppc_insns_change(n)); n++) {
+        g_test_message("row %zu", n);
+        g_assert_true(change->release >= last);
+        g_assert_true(change->families &&
+                      change->families < 1u << PPC_FAMILY__MAX);
+        g_assert_true(change->flags || change->flags2);
+        g_assert_true(change->commit || change->release == R(2, 1));
+        last = change->release;
+    }
+    g_assert_cmpuint(n, >, 0);
+    g_assert_null(ppc_insns_change(n + 1));
+}
+
 static void test_releases(void)
 {
     static const char *const unknown[] = {
@@ -409,6 +429,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ppc/insns-history/rows", test_rows);
+    g_test_add_func("/ppc/insns-history/table", test_table);
     g_test_add_func("/ppc/insns-history/releases", test_releases);
     g_test_add_func("/ppc/insns-history/families", test_families);
     g_test_add_func("/ppc/insns-history/hidden", test_hidden);
