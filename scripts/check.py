@@ -115,6 +115,8 @@ def check_patches(tally, tree, patches):
         found = [block for block in p.stdout.split('\n\n')
                  if re.match(r'(ERROR|WARNING)', block)
                  and 'does MAINTAINERS need updating' not in block]
+        if not re.search(r'^total: \d+ errors', p.stdout, re.M):
+            found.append(f'checkpatch.pl came to no end: {p.stdout[-500:]}')
         out.append(f'{"not " if found else ""}ok {n} - {patch.name}')
         out += ['# ' + line for block in found for line in block.split('\n')]
     print('series, checkpatch.pl:', end=' ', flush=True)
@@ -177,10 +179,11 @@ def check_qemu(place, tally):
     """The patched QEMU's own tests: unit, and qtest for ppc64."""
     build_tree(place.patched, place.bin, TARGET_LIST, ['all'])
     link_firmware(place.bin)
+    out, log = [], place.bin / 'meson-logs/testlog.json'
+    log.unlink(missing_ok=True)     # or it might be that of an earlier run
     subprocess.run(['meson', 'test', '-C', place.bin, '--no-rebuild',
                     '--suite', 'unit', '--suite', 'qtest-ppc64'],
                    stdout=sys.stderr)
-    out, log = [], place.bin / 'meson-logs/testlog.json'
     for row in map(json.loads, log.read_text().splitlines()):
         bad = row['result'] not in ('OK', 'SKIP')
         out.append(f'{"not " if bad else ""}ok {len(out) + 1} - {row["name"]}' +
