@@ -11,6 +11,7 @@ The QEMU tree is only ever read; mails.py has the part that uses git.
 """
 
 import argparse
+import difflib
 import os
 import re
 import sys
@@ -31,7 +32,7 @@ HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
              'replace': (str, list), 'substitute': (str, list),
              'append': bool, 'insert': str, 'insert_file': str,
              'above_comment': bool, 'with_comment': bool,
-             'needs': list, 'lacks': list}
+             'step': str, 'needs': list, 'lacks': list}
 BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
               'features': dict}
 BASE_KEYS = {'suite': str, 'version': str, 'fits': bool}
@@ -189,12 +190,21 @@ class Base:
         return None
 
     def expand(self, text):
-        """@{dir:target/ppc} -> what that directory is called in the tree."""
-        return re.sub(r'@\{dir:([^}]*)\}', lambda m: self.path(m[1]), text)
+        """@{dir:target/ppc} -> what that directory is called in the tree;
+        @{last}, @{next} -> the tree's release and the one after it, as 7.2,
+        or with what follows a colon in place of the point: @{last:_} -> 7_2;
+        @{opened} -> VERSION when development of the next begins."""
+        opened = (*self.release[:2], 50)
+        releases = {'last': self.release[:2], 'opened': opened,
+                    'next': release('.'.join(map(str, opened)))[:2]}
+        text = re.sub(r'@\{dir:([^}]*)\}', lambda m: self.path(m[1]), text)
+        return re.sub(r'@\{(last|next|opened)(?::([^}]*))?\}', lambda m:
+                      (m[2] or '.').join(map(str, releases[m[1]])), text)
 
 
 def load_patches(project):
-    """(name, table) of each series/NN-name.toml, in order, and the cover."""
+    """(name, table) of each series/NN-name.toml, in order; the cover; and the
+    hooks of series/walk-through.toml, if there is one."""
     patches = []
     for path in sorted((project / 'series').glob('[0-9][0-9]-*.toml')):
         table = load_toml(path)
@@ -209,7 +219,14 @@ def load_patches(project):
         patches.append((path.stem, table))
     if not patches or patches[0][0] != '00-cover' or len(patches) < 2:
         raise SeriesError(f'{project}/series: 00-cover.toml or patches missing')
-    return patches[1:], patches[0][1]
+    walk = project / 'series/walk-through.toml'
+    steps = load_toml(walk) if walk.exists() else {'hook': []}
+    check_keys(steps, {'hook': list}, 'series/walk-through.toml')
+    for n, hook in enumerate(steps['hook'], 1):
+        check_hook(hook, f'walk-through, hook {n}')
+        if 'step' not in hook:
+            raise SeriesError(f'walk-through, hook {n}: no step')
+    return patches[1:], patches[0][1], steps['hook']
 
 
 def check_hook(hook, where):
@@ -227,9 +244,19 @@ def check_hook(hook, where):
             raise SeriesError(f'{where}: {flag} goes with {op} only')
 
 
-def apply_all(project, base, patches):
+def diff(before, after):
+    """A unified diff, as lines, between two dicts of path -> text."""
+    for path in sorted(after):
+        yield from difflib.unified_diff(
+            before[path].splitlines(), after[path].splitlines(),
+            f'a/{path}', f'b/{path}', lineterm='')
+
+
+def apply_all(project, base, patches, walk=()):
     """Applies all patches in memory; returns a Result. Result.original has
-    the tree's own text of each existing file that is touched."""
+    the tree's own text of each existing file that is touched. walk: hooks
+    that are not applied, but shown as diffs where a file says "@{step:NAME}"
+    in a line of its own, each on top of the patches and steps before it."""
     now, original, modes = {}, {}, {}       # path -> text, text, git file mode
     done, left_out = [], []
 
@@ -244,18 +271,24 @@ def apply_all(project, base, patches):
             raise SeriesError(f'{path}: the tree has this file already')
         if not source.is_file():
             raise SeriesError(f'{file}: the project does not have this file')
-        now[path], modes[path] = read_text(source), mode(source)
+        now[path], modes[path] = show_steps(read_text(source)), mode(source)
         if '\0' in now[path]:
             raise SeriesError(f'{file}: binary; patches cannot carry that')
         return path
 
-    def apply_hook(hook):
-        path = base.path(hook['file'])
+    def get(path):
         if path not in now:
             if not (base.tree / path).is_file():
                 raise SeriesError(f'{path}: no such file in the tree')
             now[path] = original[path] = read_text(base.tree / path)
             modes[path] = mode(base.tree / path)
+        return path
+
+    def expanded(value):
+        return [base.expand(v) for v in as_list(value)]
+
+    def apply_hook(hook):
+        path = get(base.path(hook['file']))
         op = next(k for k in OPERATIONS if hook.get(k))
         insert = base.expand(hook['insert']) if 'insert' in hook else \
             read_text(project / hook['insert_file']) + '\n'
@@ -263,12 +296,40 @@ def apply_all(project, base, patches):
             insert += '\n'
         try:
             now[path] = Source(path, now[path]).change(
-                op, as_list(hook[op]) if op != 'append' else [], insert,
-                as_list(hook.get('inside', [])),
+                op, expanded(hook[op]) if op != 'append' else [], insert,
+                expanded(hook.get('inside', [])),
                 hook.get('above_comment') or hook.get('with_comment'))
         except PlaceError as e:
             raise SeriesError(f'{path}: {e}') from e
         return path
+
+    def show_steps(text):
+        """text with the diffs of the walk-through in their places."""
+        nonlocal now, original, modes
+        if '@{step:' not in text:
+            return text
+        saved = now, original, modes
+        now, original, modes = (dict(d) for d in saved)
+
+        def show(match):
+            before, touched = dict(now), set()
+            for n, hook in enumerate(walk, 1):
+                if hook['step'] == match[2] and not base.unmet(hook):
+                    try:
+                        touched.add(apply_hook(hook))
+                    except SeriesError as e:
+                        raise SeriesError(f'walk-through, hook {n}: {e}') from e
+            if not touched:
+                raise SeriesError(f'the walk-through has no step {match[2]!r}')
+            return ''.join(
+                f'{match[1]}{line}'.rstrip() + '\n' for line in diff(
+                    {p: before.get(p, original.get(p)) for p in touched},
+                    {p: now[p] for p in touched}))
+        try:
+            return re.sub(r'^( *)@\{step:([^}]*)\}\n', show, base.expand(text),
+                          flags=re.M)
+        finally:
+            now, original, modes = saved
 
     for name, table in patches:
         where = f'patch {name}'
@@ -316,8 +377,8 @@ def generate(project, tree, out, name=None, signoff=False):
     only checks. Returns the Result. Raises SeriesError or OSError, and then
     out is as it was."""
     base = Base(project, tree, name)
-    patches, cover = load_patches(project)
-    result = apply_all(project, base, patches)
+    patches, cover, walk = load_patches(project)
+    result = apply_all(project, base, patches, walk)
     if out is None:
         return result
     mails.check_out(out)

@@ -490,6 +490,47 @@ class Whole(unittest.TestCase):
         self.assertEqual((self.tree / 'MAINTAINERS').read_text(),
                          'A\nF: a\n\nC\nF: {c}\n\nB\nF: b\n')
 
+    def test_walk_through(self):
+        """a page shows hooks as diffs, which apply after the patches, in order"""
+        self.files(self.project, {
+            'docs/page.rst': 'Towards @{next}:\n\n   @{step:one}\n\nand @{last:_}:\n\n'
+                             '   @{step:two}\n\nend\n',
+            'series/03-docs.toml': 'subject = "docs"\nmessage = "x"\n'
+                                   'files = ["docs/page.rst"]\n',
+            'series/walk-through.toml':
+                '[[hook]]\nstep = "one"\nfile = "VERSION"\nreplace = "@{last}"\n'
+                'insert = "@{opened}"\n[[hook]]\nstep = "two"\n'
+                'file = "target/ppc/thing.c"\nafter = "int more"\n'
+                'insert = "int r@{next:_};"\n[[hook]]\nstep = "two"\n'
+                'file = "target/ppc/thing.c"\nafter = "int r@{next:_}"\n'
+                'insert = "int last;"\n'})
+        self.made()
+        work = self.tmp / 'work'
+        shutil.copytree(self.tree, work)
+        for p in sorted(self.out.glob('000[1-9]*')):
+            subprocess.run(['git', 'apply', p], cwd=work, env=self.env(), check=True)
+        self.assertEqual((work / 'VERSION').read_text(), '7.2.9\n')
+        page = (work / 'docs/page.rst').read_text()
+        self.assertTrue(page.startswith('Towards 8.0:\n\n   --- a/VERSION\n'), page)
+        self.assertIn('\n\nand 7_2:\n\n   --- a/target/ppc/thing.c\n', page)
+        self.assertTrue(page.endswith('\n\nend\n'), page)
+        shown = ''.join(line[3:] + '\n' for line in page.splitlines()
+                        if line.startswith('   '))
+        subprocess.run(['git', 'apply'], input=shown, cwd=work, env=self.env(),
+                       text=True, check=True)
+        self.assertEqual((work / 'VERSION').read_text(), '7.2.50\n')
+        self.assertEqual((work / 'target/ppc/thing.c').read_text(),
+                         'int thing;\nint more;\nint r8_0;\nint last;\n')
+
+        walk = 'project/series/walk-through.toml'
+        self.edit(walk, '"int more"', '"int less"')
+        self.refused("patch 03-docs: walk-through, hook 2: target/ppc/thing.c: anchor "
+                           "'int less' matches 0 times" + self.FITS)
+        self.edit(walk, 'step = "two"\n', 'step = "three"\n')
+        self.refused("patch 03-docs: the walk-through has no step 'two'" + self.FITS)
+        self.edit(walk, 'step = "one"\n', '')
+        self.refused('walk-through, hook 1: no step')
+
     def test_mails(self):
         """the mails: numbering, dates, sender, cover letter"""
         self.made('--base', 'fake/new')
