@@ -6,6 +6,7 @@ BASE ?= debian/bookworm
 QEMU ?=
 OUT ?=
 SIGNOFF ?=
+ALSO ?=
 PREFIX ?= /usr/local
 
 PYTHON ?= python3
@@ -35,6 +36,7 @@ help:
 	@echo 'BASE=debian/bookworm   for which QEMU (series/bases.toml lists them)'
 	@echo 'QEMU=/path/to/tree     for that source tree instead; it is not changed'
 	@echo 'OUT=dir                make series: where to (default: below build/)'
+	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:
@@ -63,7 +65,7 @@ bench: tools
 	$(PYTHON) tests/bench/bench_stream.py --tool build/tools/tools/ppc-insns $(analyze)
 
 check: setup
-	@$(PYTHON) scripts/check.py $(from) all
+	@$(PYTHON) scripts/check.py $(from) $(addprefix --also ,$(ALSO)) all
 
 check-unit: setup
 	@$(PYTHON) scripts/check.py $(from) unit

@@ -7,6 +7,7 @@
     build/PLACE/series    the patches
     build/PLACE/patched   a copy of the source with the series applied
     build/PLACE/bin       where that is built
+    build/PLACE/stock     qemu-system-ppc64 as the distribution has it
 
 PLACE is the base's name, or is made from the tree's path. Every step leaves
 either what was there before or the whole of what it makes, so that it can be
@@ -87,6 +88,7 @@ class Place:
         self.series, self.patched, self.bin = (
             self.dir / d for d in ('series', 'patched', 'bin'))
         self.qemu = self.bin / EMULATOR
+        self.stock = self.dir / 'stock' / EMULATOR
 
     @contextlib.contextmanager
     def locked(self):
@@ -104,6 +106,11 @@ class Place:
             say(f'getting the source of {self.base}')
             run_script('qemu-source.py', self.base, self.source)
 
+    def get_stock(self):
+        """For a tree by path: that of the release that the machine runs."""
+        run_script('qemu-source.py', '--stock', self.base or 'apt',
+                   self.stock.parent)
+
     def make_series(self, out=None, signoff=False, quiet=False):
         """Writes the patches to out; returns them in order."""
         out = Path(out) if out else self.series
@@ -117,62 +124,64 @@ class Place:
                       if not p.name.startswith('0000'))
 
     def make_patched(self):
-        """A copy of the source with the patches applied. If there is one
-        already, only what is different is written, so that little is built."""
-        patches = self.make_series(quiet=True)
-        applied = self.dir / 'applied'      # the files that patches changed
-        if not self.patched.exists():
-            say('copying the source')
-            copy = self.dir / 'patched.new'
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(self.source, copy, symlinks=True,
-                            ignore=shutil.ignore_patterns('.git'))
-            applied.unlink(missing_ok=True)
-            copy.rename(self.patched)
-
-        stage = self.dir / 'stage'          # only the files that they change
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir()
-        env = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(self.dir)}
-        touched = set()
-        for patch in patches:
-            listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage,
-                         env=env, stdout=subprocess.PIPE, text=True).stdout
-            for row in listed.rstrip('\0').split('\0'):
-                path = row.split('\t')[2]
-                if path not in touched and (self.source / path).exists():
-                    (stage / path).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(self.source / path, stage / path)
-                touched.add(path)
-            run(['git', 'apply', '--whitespace=nowarn', patch], cwd=stage,
-                env=env)
-        before = set(applied.read_text().split()) if applied.exists() else set()
-        applied.write_text('\n'.join(sorted(before | touched)) + '\n')
-        for path in sorted(before | touched):
-            wanted = (stage if path in touched else self.source) / path
-            self.put(wanted, self.patched / path)
-        applied.write_text('\n'.join(sorted(touched)) + '\n')
-        shutil.rmtree(stage)
-
-    @staticmethod
-    def put(wanted, path):
-        """Makes path what wanted is; keeps it, and its time, if it is that."""
-        if not wanted.exists():
-            path.unlink(missing_ok=True)
-        elif not path.exists() or path.read_bytes() != wanted.read_bytes():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(path.name + '.new')
-            shutil.copyfile(wanted, new)
-            shutil.copymode(wanted, new)
-            new.replace(path)
+        make_tree(self.patched, self.source, self.make_series(quiet=True))
 
     def build(self):
         """qemu-system-ppc64 and the series' own tests, with the series."""
         self.get_source()
+        self.get_stock()
         self.make_patched()
         build_tree(self.patched, self.bin, TARGET_LIST,
                    [EMULATOR, *tests_in(self.patched)])
         link_firmware(self.bin)
+
+
+def make_tree(tree, source, patches):
+    """Makes tree a copy of source with the patches applied. If there is one
+    already, only what is different is written, so that little is built."""
+    applied = tree.with_name(f'{tree.name}.applied')    # the files they changed
+    if not (tree.exists() and applied.exists()):
+        say(f'copying the source to {tree.name}/')
+        copy = tree.with_name(f'{tree.name}.new')
+        for path in copy, tree:
+            shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(source, copy, symlinks=True,
+                        ignore=shutil.ignore_patterns('.git'))
+        copy.rename(tree)
+
+    stage = tree.with_name(f'{tree.name}.stage')    # only what they change
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir()
+    env = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(tree.parent)}
+    touched = set()
+    for patch in patches:
+        listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage,
+                     env=env, stdout=subprocess.PIPE, text=True).stdout
+        for row in listed.rstrip('\0').split('\0'):
+            path = row.split('\t')[2]
+            if path not in touched and (source / path).exists():
+                (stage / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source / path, stage / path)
+            touched.add(path)
+        run(['git', 'apply', '--whitespace=nowarn', patch], cwd=stage, env=env)
+    before = set(applied.read_text().split()) if applied.exists() else set()
+    applied.write_text('\n'.join(sorted(before | touched)) + '\n')
+    for path in sorted(before | touched):
+        put((stage if path in touched else source) / path, tree / path)
+    applied.write_text('\n'.join(sorted(touched)) + '\n')
+    shutil.rmtree(stage)
+
+
+def put(wanted, path):
+    """Makes path what wanted is; keeps it, and its time, if it is that."""
+    if not wanted.exists():
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != wanted.read_bytes():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(path.name + '.new')
+        shutil.copyfile(wanted, new)
+        shutil.copymode(wanted, new)
+        new.replace(path)
 
 
 def tests_in(tree):
@@ -288,7 +297,8 @@ def main():
             place.build()
     if args.command in ('demo', 'matrix'):
         return subprocess.run([sys.executable, SCRIPTS / f'{args.command}.py',
-                               '--patched', place.qemu]).returncode
+                               '--patched', place.qemu,
+                               '--stock', place.stock]).returncode
     return 0
 
 

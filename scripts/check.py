@@ -13,14 +13,26 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
                    build_tree, guarded, link_firmware, parser, run, say,
                    tests_in)
+from walk_through import WalkThrough
 
 MIGRATION = PROJECT / 'tests/migration-compat'
 TOOL = PROJECT / 'build/core/tools/ppc-insns'
+GITLAB = '.gitlab-ci.d/migration-compat-ppc64.yml'
+
+# Debian's own, as only that has python3-yaml for certain; !reference, which
+# GitLab adds to YAML, becomes a list.
+YAML = ['/usr/bin/python3', '-c', '''
+import json, sys, yaml
+yaml.SafeLoader.add_constructor("!reference",
+                                lambda l, node: l.construct_sequence(node))
+json.dump([yaml.safe_load(open(f)) for f in sys.argv[1:]], sys.stdout)
+''']
 
 
 class Failed(Exception):
@@ -140,39 +152,96 @@ def check_docs(tally, tree):
             (title in found, 'MAINTAINERS has the files')), 1)]), '', 0)
 
 
-def check_built(tally, tree, out, **env):
+def check_built(tally, tree, out, tests=None, **env):
     """The tests of the series that the tree has, in the QEMU built of it."""
-    for test in tests_in(tree):
-        tally.run(f'patched QEMU, {test}', [out / test, '--tap', '-k'],
+    for test in tests or tests_in(tree):
+        tally.run(f'{tree.name} QEMU, {test}', [out / test, '--tap', '-k'],
                   QTEST_QEMU_BINARY=str(out / EMULATOR), **env)
 
 
-def check(place, tally):
-    """All tests but those of check_series()."""
-    check_unit(tally)
+def check_gitlab(tally, place):
+    """The jobs for GitLab: that they are valid YAML, that the tree has what
+    they refer to, and the commands of the test job, in their order, with
+    stock QEMU as the last release."""
+    ours, *theirs = json.loads(run(
+        [*YAML, PROJECT / GITLAB,
+         *(f for f in (place.patched / '.gitlab-ci.d').glob('*.yml')
+           if f.name != Path(GITLAB).name)], stdout=subprocess.PIPE).stdout)
+    known = set(ours).union(*theirs)
+    wanted = {job['extends'] for job in ours.values()} | {
+        need['job'] for job in ours.values() for need in job.get('needs', [])}
+    if (place.patched / GITLAB).exists():
+        known |= {included['local'].lstrip('/') for file in theirs
+                  for included in file.get('include', [])}
+        print('gitlab-ci, what the jobs refer to:', end=' ', flush=True)
+        tally.count('\n'.join([f'1..{len(wanted) + 1}'] + [
+            f'{"" if name in known else "not "}ok {n} - {name} is there'
+            for n, name in enumerate([GITLAB, *sorted(wanted)], 1)]), '', 0)
+    job = ours['migration-compat-ppc64']
+    with tempfile.TemporaryDirectory() as top:
+        (Path(top) / 'build').symlink_to(place.bin)
+        (Path(top) / 'build-previous').symlink_to(place.stock.parent)
+        for line in job['script']:
+            tally.run(f'gitlab-ci: {line}', [
+                'bash', '-eo', 'pipefail', '-c', f'cd {top}\n{line}'],
+                **job['variables'])
+
+
+def check_walk_through(tally, place):
+    """What docs/devel says of how to add a group, on a copy of the tree."""
+    walk = WalkThrough(place)
+    out = [f'{"not " if wrong else ""}ok {n} - {name}' + f'\n# {wrong}' * bool(wrong)
+           for n, (name, wrong) in enumerate(walk.follow(), 1)]
+    print('walk-through:', end=' ', flush=True)
+    tally.count('\n'.join([f'1..{len(out)}', *out]), '', 0)
+    # the unit test knows what later releases really had
+    check_built(tally, walk.tree, walk.bin, tests_in(walk.tree)[1:])
+    tally.run('walk-through, what it sends', [
+        sys.executable, MIGRATION / 'test_wire.py', '--qemu', walk.qemu,
+        '--stock', place.stock, '-k', '^(again|fresh.*POWER8 )'])
+
+
+def check_migration(tally, place, brief):
+    """Recorded streams, what is sent, live migration, against stock."""
+    qemu, stock = ('--qemu', place.qemu), ('--stock', place.stock)
+    tests = [
+        ('recorded streams into the patched QEMU', 'test_forward.py', *qemu),
+        ('what the patched QEMU sends', 'test_wire.py', *qemu, *stock,
+         *(('-k', '^(again|onward|back)') if brief else ('--tool', TOOL)))]
+    if not brief:
+        tests.append(('live, patched and stock, both ways', 'test_live.py',
+                      '--a', place.qemu, '--b', place.stock))
+    with tempfile.NamedTemporaryFile() as file:
+        if subprocess.run([place.stock, '-dump-vmstate', file.name],
+                          stderr=subprocess.DEVNULL).returncode:
+            print("left out: QEMU's own comparison of states; -dump-vmstate of "
+                  f'{place.stock} fails')
+        else:
+            tests.append((
+                "QEMU's own comparison of states", 'test_vmstate.py', *qemu,
+                *stock, '--checker',
+                place.patched / 'scripts/vmstate-static-checker.py'))
+    for name, test, *options in tests:
+        tally.run(f'migration: {name}',
+                  [sys.executable, MIGRATION / test, *options])
+
+
+def check_base(place, tally, brief=False):
+    """The series on one base, built. brief: without what takes long, and what
+    another base has been asked already."""
+    place.build()
     check_patches(tally, place.patched, sorted(
-        place.series.glob('000[1-9]-*.patch')))
+        p for p in place.series.glob('*.patch') if p.name[:4] != '0000'))
     check_docs(tally, place.patched)
     check_built(tally, place.patched, place.bin,
                 QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
-    for side in 'SRC', 'DST':
-        tally.run(f'patched QEMU, migration-test with stock as {side}',
-                  [place.bin / tests_in(place.patched)[-1], '--tap', '-k',
-                   '-p', '/ppc64/ppc-insns-migration/move'],
-                  QTEST_QEMU_BINARY=str(place.qemu),
-                  **{f'QTEST_QEMU_BINARY_{side}': shutil.which(EMULATOR)})
-    for name, test, *options in (
-            ('recorded streams into the patched QEMU', 'test_forward.py',
-             '--qemu', place.qemu),
-            ('what the patched QEMU sends', 'test_wire.py', '--qemu', place.qemu,
-             '--stock', EMULATOR, '--tool', TOOL),
-            ('live, patched and stock, both ways', 'test_live.py',
-             '--a', place.qemu, '--b', EMULATOR)):
-        tally.run(f'migration: {name}',
-                  [sys.executable, MIGRATION / test, *options])
-    tally.run('ppc-insns on the recorded streams, and in stock',
-              [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
-               '--tool', TOOL, '--stock', EMULATOR])
+    check_migration(tally, place, brief)
+    if not brief:
+        check_gitlab(tally, place)
+        tally.run('ppc-insns on the recorded streams, and in stock',
+                  [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
+                   '--tool', TOOL, '--stock', place.stock])
+        check_walk_through(tally, place)
 
 
 def check_qemu(place, tally):
@@ -231,21 +300,30 @@ def check_series(place, tally):
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=['all', 'unit', 'qemu', 'series'])
+    p.add_argument('--also', metavar='BASE', action='append', default=[],
+                   help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
     tally, place = Tally(args.first), Place(args.base, args.qemu)
     with contextlib.suppress(Failed):
-        if args.what == 'unit':
+        if args.what in ('unit', 'all'):
             check_unit(tally)
-            return tally.result()
-        with place.locked():
-            if args.what == 'series':
+        if args.what == 'all':
+            with place.locked():
+                check_base(place, tally)
+            for other in (Place(base, None) for base in args.also):
+                print(f'--- {other.base}, in brief')
+                with other.locked():
+                    check_base(other, tally, brief=True)
+        elif args.what == 'qemu':
+            with place.locked():
+                place.build()
+                check_qemu(place, tally)
+        elif args.what == 'series':
+            with place.locked():
                 place.get_source()
                 check_series(place, tally)
-            else:
-                place.build()
-                (check_qemu if args.what == 'qemu' else check)(place, tally)
     return tally.result()
 
 

@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Gets the source of a distribution's QEMU through apt.
+"""Gets the source of a distribution's QEMU through apt; or its binary.
 
     qemu-source.py debian/bookworm build/debian-bookworm/qemu
     qemu-source.py apt DIR          (the release that this machine runs)
+    qemu-source.py --stock debian/bullseye build/debian-bullseye/stock
+
+With --stock, DIR/qemu-system-ppc64 is the distribution's own QEMU. For the
+release that the machine runs, that is a link to what is installed; for another
+one, its package and all that it depends on are unpacked in DIR, and run with
+their own libraries; nothing is installed.
 
 The mirrors are those that the machine's own package sources name; for another
 release of the same distribution, the same mirrors are asked for that one. apt
@@ -34,6 +40,8 @@ OPTION_NAMES = {n.lower(): n for n in (
     'Allow-Downgrade-To-Insecure', 'Check-Valid-Until', 'Valid-Until-Min',
     'Valid-Until-Max', 'Check-Date', 'Date-Max-Future', 'InRelease-Path')}
 ALIASES = ('stable', 'oldstable', 'oldoldstable', 'testing', 'unstable', 'sid')
+
+EMULATOR = 'qemu-system-ppc64'
 
 
 class SourceError(Exception):
@@ -106,10 +114,11 @@ def entries_for(entries, suite, own):
     return list(found.values())
 
 
-def deb_src(entries):
-    """The text of a .sources file with these entries, for source packages."""
+def sources_text(entries, kind):
+    """The text of a .sources file with these entries, for packages of a kind:
+    deb-src or deb."""
     return '\n'.join(
-        f'Types: deb-src\nURIs: {e.uris[0]}\nSuites: {e.suites[0]}\n'
+        f'Types: {kind}\nURIs: {e.uris[0]}\nSuites: {e.suites[0]}\n'
         f'Components: {" ".join(e.components)}\n'
         + ''.join(f'{k}: {v}\n'.replace(': \n', ':\n')     # an embedded key
                   for k, v in e.options.items()) for e in entries)
@@ -220,24 +229,24 @@ class Apt:
                 best = version
         return best
 
-    def suites(self):
-        """The suites whose lists are there."""
+    def suites(self, kind):
+        """The suites whose lists are there; kind: Sources or Packages."""
         text = self.run('apt-get', 'indextargets', '--format',
                         '$(CODENAME) $(RELEASE) $(FILENAME)',
-                        'Identifier: Sources')
+                        f'Identifier: {kind}')
         return {word for line in text.splitlines()
                 if Path(line.split()[-1]).exists() for word in line.split()[:-1]}
 
 
-def get_source(suite, entries, out, work, lock):
-    """Unpacks the newest QEMU of a release into the directory out."""
-    apt = Apt(work, deb_src(entries), lock)
+def updated_apt(suite, entries, kind, work, lock):
+    """An Apt with the package lists of a release."""
+    apt = Apt(work, sources_text(entries, kind), lock)
     wanted = {e.suites[0] for e in entries}
     try:
         problem = last_words(apt.run('apt-get', 'update', show=True))
     except SourceError as e:
         problem = str(e)    # perhaps only a suite that is there no more
-    suites = apt.suites()
+    suites = apt.suites('Packages' if kind == 'deb' else 'Sources')
     if suite not in suites:
         raise SourceError(
             f'no package list of {suite}. {problem}\nCheck the network, the '
@@ -245,6 +254,12 @@ def get_source(suite, entries, out, work, lock):
     for missing in sorted(wanted - suites):
         print(f'warning: no {missing} on the mirrors; going on without it',
               file=sys.stderr)
+    return apt
+
+
+def get_source(suite, entries, out, work, lock):
+    """Unpacks the newest QEMU of a release into the directory out."""
+    apt = updated_apt(suite, entries, 'deb-src', work, lock)
     version = apt.newest('qemu')
     if not version:
         raise SourceError(f'{suite} has no source package qemu')
@@ -274,9 +289,51 @@ def get_source(suite, entries, out, work, lock):
     print(f'{out}: QEMU source {version}')
 
 
+def get_stock(suite, entries, out, work, lock):
+    """Unpacks QEMU's package, and all that it needs, into the directory out."""
+    apt = updated_apt(suite, entries, 'deb', work, lock)
+    try:
+        apt.run('apt-get', 'install', '-y', '--download-only',
+                '--no-install-recommends', 'qemu-system-ppc', show=True)
+    except SourceError as e:
+        raise SourceError(f'{e}\nWhat was downloaded is kept in {work}/cache; '
+                          'run this again to go on') from e
+    new = work / 'unpacked'
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    for package in sorted((work / 'cache/archives').glob('*.deb')):
+        apt.run('dpkg-deb', '-x', str(package), str(new))
+    libraries = [d for d in ('lib', 'usr/lib') for d in (new / d).glob('*-linux-*')]
+    loader = next((f for d in libraries for f in sorted(d.glob('ld-*.so*'))), None)
+    if not loader or not (new / 'usr/bin' / EMULATOR).exists():
+        raise SourceError(f'the packages of {suite} have no {EMULATOR}, or no '
+                          'dynamic loader')
+
+    def there(path):
+        return '"$top"/' + str(path.relative_to(new))
+    # the loader is what /proc/self/exe is then, so that QEMU cannot tell from
+    # it where its files are
+    wrapper = new / EMULATOR
+    wrapper.write_text(
+        '#!/bin/sh\ntop=$(dirname "$(readlink -f "$0")")\n'
+        f'export QEMU_MODULE_DIR={there(libraries[-1])}/qemu\n'
+        f'exec {there(loader)} --library-path '
+        + ':'.join(map(there, libraries))
+        + f' "$top"/usr/bin/{EMULATOR} '
+        + ' '.join(f'-L "$top"/{d}' for d in ('usr/share/qemu', 'usr/share/seabios'))
+        + ' "$@"\n')
+    wrapper.chmod(0o755)
+    new.rename(out)
+    shutil.rmtree(work)
+    print(f'{out}: {EMULATOR} of {suite}')
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(
-        description="Get the source of a distribution's QEMU through apt.")
+        description="Get the source, or the binary, of a distribution's QEMU "
+        'through apt.')
+    parser.add_argument('--stock', action='store_true',
+                        help='the binary, not the source')
     parser.add_argument('base', help='debian/bookworm, ... (series/bases.toml), '
                         'or apt for what this machine runs')
     parser.add_argument('dir', type=Path, help='where to unpack it')
@@ -288,11 +345,11 @@ def main(argv=None):
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, stop)
     try:
-        if (out / 'VERSION').exists():
+        if (out / (EMULATOR if args.stock else 'VERSION')).exists():
             return 0
         if out.exists():
-            raise SourceError(f'{out} is there and is not QEMU source; move it '
-                              'away or give another directory')
+            raise SourceError(f'{out} is there and is not QEMU; move it away or '
+                              'give another directory')
         for tool, package in (('apt-get', 'apt'), ('dpkg-source', 'dpkg-dev')):
             if not shutil.which(tool):
                 raise SourceError(f'{tool} is missing; install the package '
@@ -302,6 +359,13 @@ def main(argv=None):
             (project / 'series/bases.toml').read_text())['bases']
         distribution, own, files = machine()
         suite = suite_of(args.base, distribution, own, bases)
+        if args.stock and suite == own:
+            if not (installed := shutil.which(EMULATOR)):
+                raise SourceError(f'{EMULATOR} is not installed; the package '
+                                  'is qemu-system-ppc')
+            out.mkdir(parents=True)
+            (out / EMULATOR).symlink_to(installed)
+            return 0
         entries = entries_for(parse_sources(files), suite, own)
         if not any(e.suites[0] == suite for e in entries):
             raise SourceError(f'no package source for {distribution} {own} '
@@ -313,7 +377,8 @@ def main(argv=None):
         with open(work / 'lock', 'w') as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)    # another run may be at it
             if not out.exists():
-                get_source(suite, entries, out, work, lock)
+                (get_stock if args.stock else get_source)(
+                    suite, entries, out, work, lock)
     except (SourceError, OSError) as e:
         print(f'qemu-source.py: {e}', file=sys.stderr)
         return 1

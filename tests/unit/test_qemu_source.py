@@ -70,7 +70,7 @@ class Sources(unittest.TestCase):
     def test_written(self):
         """what is written keeps Signed-By, embedded keys too"""
         found = self.entries('bookworm', debian_sources=DEB822)
-        self.assertEqual(qs.deb_src(found[1:]), '''\
+        self.assertEqual(qs.sources_text(found[1:], 'deb-src'), '''\
 Types: deb-src
 URIs: http://mirror.invalid/debian
 Suites: bookworm-updates
