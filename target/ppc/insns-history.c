@@ -377,6 +377,7 @@ bool ppc_insns_check(PPCInsns stream, PPCFamily family, PPCRelease release,
     verdict->more = ppc_insns_minus(ppc_insns_minus(stream, any),
                                     ppc_insns_or(expected, own));
     verdict->less = ppc_insns_minus(ppc_insns_minus(expected, any), stream);
+    verdict->less = ppc_insns_and(verdict->less, own);
     verdict->less = ppc_insns_and(verdict->less,
                                   ppc_insns_mask(PPC_RELEASE_LAST_ON_WIRE));
     return ppc_insns_empty(verdict->more) && ppc_insns_empty(verdict->less);
@@ -389,11 +390,12 @@ char *ppc_insns_names(PPCInsns set)
 
     for (word = 1; word <= 2; word++) {
         for (bit = 0; bit < 64; bit++) {
-            const Group *group = group_at(word, bit);
+            const Group *group;
 
             if (!insns_has_bit(set, word, bit)) {
                 continue;
             }
+            group = group_at(word, bit);
             if (names->len) {
                 g_string_append_c(names, ' ');
             }

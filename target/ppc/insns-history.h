@@ -217,8 +217,9 @@ PPCInsns ppc_insns_of_mode(uint32_t pvr);
  * Compares @stream with what @release sends of this CPU.  Groups that joined
  * the family after @release do not count, on either side: every later release
  * sent its own for one and the same machine version.  Nor does PPC_MEM_TLBIE,
- * which left POWER9 and came back.  A group that this CPU has is not "more",
- * and one that the constant mask of 2.7.1 to 9.1 drops is not "less".
+ * which left POWER9 and came back.  A group that this CPU has is not "more";
+ * one that it has not (a POWER10 sends POWER8's words), or that the constant
+ * mask of 2.7.1 to 9.1 drops, is not "less".
  *
  * Returns: true if there is neither more nor less.
  */

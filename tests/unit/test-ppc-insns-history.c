@@ -287,6 +287,9 @@ static const Case compatible[] = {
       PPC_FAMILY_POWER9, R(2, 7), P9_7_2 },
     { "2.6.0 POWER8 on 2.2", P8_2_6, PPC_FAMILY_POWER8, R(2, 2),
       { 0x8000600fe1ff3a61, 0x1fff6 } },
+    /* it sends POWER8's words, but has no PPC2_TM, on either side */
+    { "9.1 POWER10 on 2.7", { 0x8000600fe1ff3a61, 0x21fff6 },
+      PPC_FAMILY_POWER10, R(2, 7), { 0x8000600fe1ff7ae1, 0x29fffe } },
     { "KVM without VSX and DFP", { 0x8000600fe1ff3a61, 0x3fff0 },
       PPC_FAMILY_POWER8, R(2, 6), { 0x8000600fe1ff3a61, 0x3fff0 } },
 };
