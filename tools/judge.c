@@ -317,25 +317,45 @@ static void judge_cpu(GPtrArray *reasons, const Stream *s,
 
 /* ---- sections ----- */
 
-static void judge_part(GPtrArray *reasons, GString *unknown, const char *vmsd,
-                       const StreamPart *part, Target t)
+/* A list of names, each once; a hostile stream may have very many of them. */
+typedef struct Names {
+    GString *list;
+    GHashTable *seen;
+} Names;
+
+static void names_init(Names *names)
+{
+    names->list = g_string_new(NULL);
+    names->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static void names_add(Names *names, char *name)
+{
+    if (!g_hash_table_contains(names->seen, name)) {
+        g_string_append_printf(names->list, "%s%s",
+                               names->list->len ? ", " : "", name);
+    }
+    g_hash_table_add(names->seen, name);
+}
+
+static void names_clear(Names *names)
+{
+    g_string_free(names->list, true);
+    g_hash_table_unref(names->seen);
+}
+
+static void judge_part(GPtrArray *reasons, Names *unknown, Names *caps,
+                       const char *vmsd, const StreamPart *part, Target t)
 {
     unsigned since = section_since(vmsd, part->version);
     guint i, n = part->subsections ? part->subsections->len : 0;
     g_autofree char *to = target_name(t), *from = since_name(since);
 
     if (!since) {
-        g_autofree char *name = g_strdup_printf("%s %u", vmsd, part->version);
-        g_auto(GStrv) before = g_strsplit(unknown->str, ", ", 0);
-
         if (g_str_has_prefix(vmsd, "spapr/cap/") && !target_has_caps(t)) {
-            add(reasons, true, BOTH,
-                g_strdup_printf("subsection %s: %s knows no capabilities,"
-                                " which came with 2.11.1", vmsd, to),
-                g_strdup("start the source with that capability's default"));
-        } else if (!g_strv_contains((const char *const *)before, name)) {
-            g_string_append_printf(unknown, "%s%s", unknown->len ? ", " : "",
-                                   name);
+            names_add(caps, g_strdup(vmsd));
+        } else {
+            names_add(unknown, g_strdup_printf("%s %u", vmsd, part->version));
         }
     } else if (target_key(t) < since) {
         g_autofree char *advice = NULL;
@@ -356,27 +376,38 @@ static void judge_part(GPtrArray *reasons, GString *unknown, const char *vmsd,
     for (i = 0; i < n; i++) {
         const StreamPart *sub = g_ptr_array_index(part->subsections, i);
 
-        judge_part(reasons, unknown, sub->name, sub, t);
+        judge_part(reasons, unknown, caps, sub->name, sub, t);
     }
 }
 
 static void judge_sections(GPtrArray *reasons, const Stream *s, Target t)
 {
-    GString *unknown = g_string_new(NULL);
+    Names unknown, caps;
     guint i;
 
+    names_init(&unknown);
+    names_init(&caps);
     for (i = 0; i < s->sections->len; i++) {
         const StreamSection *section = g_ptr_array_index(s->sections, i);
 
-        judge_part(reasons, unknown, section->vmsd, &section->part, t);
+        judge_part(reasons, &unknown, &caps, section->vmsd, &section->part, t);
     }
-    if (unknown->len) {
+    if (caps.list->len) {
+        g_autofree char *to = target_name(t);
+
+        add(reasons, true, BOTH,
+            g_strdup_printf("%s: %s knows no capabilities, which came with"
+                            " 2.11.1", caps.list->str, to),
+            g_strdup("start the source with their defaults"));
+    }
+    if (unknown.list->len) {
         add(reasons, false, BOTH,
             g_strdup_printf("not judged, as this tool does not know since when"
-                            " there are these versions: %s", unknown->str),
+                            " there are these versions: %s", unknown.list->str),
             NULL);
     }
-    g_string_free(unknown, true);
+    names_clear(&unknown);
+    names_clear(&caps);
 }
 
 /*
