@@ -46,7 +46,7 @@ static bool refuse_machine(const Stream *s, const Destination *dest,
     g_autoptr(GPtrArray) reasons = NULL;
     guint i;
 
-    if (s->machine && !stream_is_pseries(s)) {
+    if (s->machine && !g_str_has_prefix(s->machine, "pseries-")) {
         g_set_error(errp, TOOL_ERROR, TOOL_ERROR_REFUSED,
                     "this is a stream of machine %s, not of a pseries; it"
                     " needs no rewriting, and gets none", s->machine);

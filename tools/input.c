@@ -281,14 +281,17 @@ const uint8_t *input_fill(Input *in, size_t n, GError **errp)
 
 bool input_skip_far(Input *in, uint64_t n, GError **errp)
 {
+    bool enough;
+
+    /* If there are not so many, all kinds end where the stream does. */
     switch (in->kind) {
     case INPUT_MEMORY:
+        in->pos = in->len;
         return false;
     case INPUT_FILE:
-        if (in->size - input_offset(in) < n) {
-            return false;
-        }
-        return map_at(in, input_offset(in) + n, errp);
+        enough = in->size - input_offset(in) >= n;
+        return map_at(in, enough ? input_offset(in) + n : in->size, errp) &&
+               enough;
     case INPUT_PIPE:
         while (n) {
             size_t step = MIN(n, in->len - in->pos);

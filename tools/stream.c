@@ -127,10 +127,21 @@ static void stream_at(Stream *s, uint64_t offset, const char *format, ...)
     s->where_at = offset;
 }
 
+#define PRINTABLE \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+    "0123456789 !#$%&()*+,-./:;<=>?@[]^_{|}~"
+
+/*
+ * Every message about a stream comes through here.  What it quotes of the
+ * vmdescription may be anything, also what a terminal takes for a command.
+ */
 static void name_place(Stream *s, uint64_t offset, GError **errp)
 {
     g_prefix_error(errp, "%s at offset 0x%" PRIx64 ", byte 0x%" PRIx64 ": ",
                    s->where, s->where_at, offset);
+    if (errp) {
+        g_strcanon((*errp)->message, PRINTABLE "'\"", '?');
+    }
 }
 
 static bool stream_fail(Stream *s, uint64_t offset, GError **errp,
@@ -197,8 +208,7 @@ static char *printable(const uint8_t *name, size_t len)
 {
     char *text = g_strndup((const char *)name, len);
 
-    g_strcanon(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-               "0123456789 !#$%&()*+,-./:;<=>?@[]^_{|}~", '?');
+    g_strcanon(text, PRINTABLE, '?');
     return text;
 }
 
@@ -1177,8 +1187,8 @@ bool stream_is_pseries(const Stream *s)
 {
     guint i;
 
-    if (s->machine) {
-        return g_str_has_prefix(s->machine, "pseries-");
+    if (s->machine && !g_str_has_prefix(s->machine, "pseries-")) {
+        return false;
     }
     for (i = 0; i < s->sections->len; i++) {
         const StreamSection *section = g_ptr_array_index(s->sections, i);

@@ -150,7 +150,11 @@ bool stream_read(Stream *s, GError **errp);
  */
 Stream *stream_reparse(const Stream *s, GByteArray *device, GError **errp);
 
-/** stream_is_pseries: once stream_read_ram() is through */
+/**
+ * stream_is_pseries: once stream_read_ram() is through
+ *
+ * Returns: whether there is a hash table, and no other machine's name.
+ */
 bool stream_is_pseries(const Stream *s);
 
 /** stream_section: the first section of that vmsd name, or NULL */
