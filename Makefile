@@ -8,6 +8,7 @@ OUT ?=
 SIGNOFF ?=
 ALSO ?=
 PREFIX ?= /usr/local
+FUZZ_TIME ?= 600
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
@@ -16,7 +17,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff)
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations setup clean
+.PHONY: help series qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations fuzz setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -26,6 +27,7 @@ help:
 	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
+	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo 'make series        write the patches'
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
 	@echo 'make install       install it (DESTDIR=, PREFIX=)'
@@ -78,6 +80,9 @@ check-series: setup
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py
+
+fuzz: setup
+	@$(PYTHON) scripts/fuzz.py --time $(FUZZ_TIME)
 
 clean:
 	rm -rf build

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import fuzz
 from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
                    build_tree, guarded, link_firmware, parser, run, say,
                    tests_in)
@@ -111,8 +112,22 @@ def check_unit(tally):
     run(['meson', 'compile', '-C', core], stdout=subprocess.DEVNULL)
     for test in 'test-ppc-insns-history', 'tools/test-stream':
         tally.run(f'unit: {test}, with sanitizers', [core / test, '--tap', '-k'])
+    for name in fuzz.TARGETS:
+        tally.run(f'unit: fuzz-{name}, what it once found',
+                  [core / f'tests/fuzz/replay-{name}',
+                   *sorted((PROJECT / 'tests/fuzz/found' / name).iterdir())])
     for test in sorted((PROJECT / 'tests/unit').glob('test_*.py')):
         tally.run(f'unit: {test.stem[5:]}', [sys.executable, test])
+
+
+def check_fuzz(tally, seconds=30):
+    """The fuzz targets, for a short while each, from the recorded streams."""
+    fuzz.build()
+    for target in fuzz.TARGETS:
+        print(f'fuzz-{target}:', end=' ', flush=True)
+        tried, problem = fuzz.fuzz(target, seconds)
+        line = f'{"not " if problem or not tried else ""}ok 1 - {tried} inputs'
+        tally.count(f'1..1\n{line}\n{problem}', '', 0)
 
 
 def check_patches(tally, tree, patches):
@@ -310,6 +325,7 @@ def main():
         if args.what in ('unit', 'all'):
             check_unit(tally)
         if args.what == 'all':
+            check_fuzz(tally)
             with place.locked():
                 check_base(place, tally)
             for other in (Place(base, None) for base in args.also):

@@ -206,11 +206,11 @@ static bool matches(const Stream *s, PPCFamily family,
 {
     PPCInsnsWire wire;
 
-    if (ppc_family_since(family) > t.release || !can_be_from(s, t)) {
+    if (ppc_family_since(family) > t.release) {
         return false;
     }
     wire = target_wire(t, family);
-    return wire_equal(words, &wire);
+    return wire_equal(words, &wire) && can_be_from(s, t);
 }
 
 char *target_matches(const Stream *s, PPCFamily family,

@@ -1,0 +1,424 @@
+/*
+ * Fuzz target: a stream, as ppc-insns reads, judges and rewrites it
+ *
+ * An input is a stream in a shorter form, after four bytes that say what is
+ * done with it.  In that form 0xfe begins
+ *
+ *   0xfe 0x00                    a byte 0xfe
+ *   0xfe 0x01 u16 count, u8      count times that byte
+ *   0xfe 0x02                    u32: how many bytes follow, to the end, so
+ *                                that a vmdescription can change in length
+ *
+ * A CPU's section alone has 8 KiB of special registers, nearly all 0.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "fuzz.h"
+#include <unistd.h>
+#include <sys/mman.h>
+#include "../../tools/tool-error.h"
+#include "../../tools/rewrite.h"
+
+/* The static functions behind ppc-insns show */
+#include "../../tools/cmd-show.c"
+
+#define STREAM_MOST (60 * 1024)     /* more is slow */
+
+/* What is done with a stream; just one thing, and what is slow less often */
+enum {
+    JUDGE, JUDGE_KVM, SHOW, AS_FILE, AS_PIPE, REWRITE, REWRITE_KVM, FORCE,
+};
+
+static const uint8_t modes[16] = {
+    JUDGE, JUDGE, JUDGE, JUDGE_KVM, SHOW, SHOW, AS_FILE, AS_PIPE,
+    REWRITE, REWRITE, REWRITE, REWRITE, REWRITE_KVM, FORCE, FORCE, FORCE,
+};
+
+static const char *const models[] = {
+    NULL, NULL, NULL, "POWER7", "POWER8", "POWER7+_v2.1", "970", "G5",
+    "POWER9", "POWER10", "power5+_v2.1", "power8,compat=power7",
+};
+
+static const char *const machines[] = {
+    NULL, NULL, NULL, "pseries-2.1", "pseries-2.6", "pseries-2.7",
+    "pseries-2.12", "pseries",
+};
+
+/* What cmd-show.c takes from main.c, where there is a command line */
+
+bool parse_options(const GOptionEntry *options, const char *usage, int *argc,
+                   char ***argv)
+{
+    (void)options;
+    (void)usage;
+    (void)argc;
+    (void)argv;
+    return false;
+}
+
+int complain(const char *subject, const GError *err)
+{
+    (void)subject;
+    (void)err;
+    return 2;
+}
+
+size_t device_limit(int mib)
+{
+    (void)mib;
+    return STREAM_DEVICE_LIMIT;
+}
+
+void print_json(JsonBuilder *b)
+{
+    (void)b;
+}
+
+void json_member(JsonBuilder *b, const char *name, const char *value)
+{
+    json_builder_set_member_name(b, name);
+    CHECK(!value || g_utf8_validate(value, -1, NULL));
+    json_builder_add_string_value(b, value ? value : "");
+}
+
+void json_names(JsonBuilder *b, const char *name, PPCInsns set)
+{
+    g_autofree char *names = ppc_insns_names(set);
+
+    json_member(b, name, names);
+}
+
+void print_wrapped(int indent, const char *words)
+{
+    printf("%*s%s\n", indent, "", words);
+}
+
+/* ---- the stream ----- */
+
+/* In memory of its own, so that a sanitizer sees where it ends */
+static GByteArray *unpack(Bytes *in)
+{
+    static uint8_t out[STREAM_MOST];
+    size_t len = 0, size_at = 0, count;
+
+    while (in->left && len < sizeof(out) - 4) {
+        uint8_t c = bytes_u8(in);
+
+        if (c != 0xfe) {
+            out[len++] = c;
+            continue;
+        }
+        switch (bytes_u8(in)) {
+        case 1:
+            count = bytes_u8(in) << 8;
+            count |= bytes_u8(in);
+            count = MIN(count, sizeof(out) - 4 - len);
+            memset(out + len, bytes_u8(in), count);
+            len += count;
+            break;
+        case 2:
+            memset(out + len, 0, 4);
+            len += 4;
+            size_at = len;
+            break;
+        default:
+            out[len++] = 0xfe;
+            break;
+        }
+    }
+    if (size_at) {
+        put_be32(out + size_at - 4, len - size_at);
+    }
+    return g_byte_array_new_take(g_memdup2(out, len), len);
+}
+
+/* ---- what must be so ----- */
+
+/* Fit for a terminal, whatever the stream has in its names */
+static void check_message(const char *text)
+{
+    CHECK(text && *text);
+    for (; *text; text++) {
+        CHECK(*text >= ' ' && *text < 0x7f);
+    }
+}
+
+/* Either all went well, or there is one error that a person can read. */
+static void check_outcome(bool ok, const GError *err)
+{
+    CHECK(ok == !err);
+    if (err) {
+        CHECK(err->domain == TOOL_ERROR);
+        check_message(err->message);
+    }
+}
+
+/* A part is inside of what it is a part of, and so are its fields. */
+static void check_part(const StreamPart *part, const char *vmsd, size_t to)
+{
+    size_t at = part->fields_at;
+    guint i;
+
+    CHECK(part->start < part->version_at);
+    CHECK(part->version_at + 4 == part->fields_at);
+    CHECK(part->fields_at <= part->fields_end);
+    CHECK(part->fields_end <= part->end && part->end <= to);
+    for (i = 0; i < part->fields->len; i++) {
+        const StreamField *f = &g_array_index(part->fields, StreamField, i);
+
+        CHECK(f->name && f->offset == at);
+        at += f->size;
+    }
+    CHECK(at == part->fields_end);
+    for (i = 0; part->subsections && i < part->subsections->len; i++) {
+        const StreamPart *sub = g_ptr_array_index(part->subsections, i);
+
+        CHECK(sub->start == at && g_str_has_prefix(sub->name, vmsd));
+        check_part(sub, sub->name, part->end);
+        at = sub->end;
+    }
+    CHECK(at == part->end);
+}
+
+static void check_stream(const Stream *s, size_t size)
+{
+    size_t at = 0;
+    guint i;
+
+    CHECK(s->device_at + s->device->len == size && s->end <= s->device->len);
+    for (i = 0; i < s->sections->len; i++) {
+        const StreamSection *section = g_ptr_array_index(s->sections, i);
+
+        if (section->pieces) {
+            continue;
+        }
+        CHECK(section->part.start == at);
+        CHECK(section->offset == s->device_at + at);
+        check_part(&section->part, section->vmsd, s->end);
+        at = section->part.end + (s->has_footers ? 5 : 0);
+    }
+    CHECK(s->device->data[at] == 0 && at < s->end);
+    CHECK(!s->vmdesc_at || s->vmdesc_at == at + 1);
+    for (i = 0; i < s->cpus->len; i++) {
+        const StreamCpu *cpu = &g_array_index(s->cpus, StreamCpu, i);
+        int word;
+
+        for (word = 0; cpu->has_words && word < 4; word++) {
+            CHECK(cpu->words_at[word] >= cpu->section->part.fields_at);
+            CHECK(cpu->words_at[word] + (word < 3 ? 8 : 4) <=
+                  cpu->section->part.fields_end);
+        }
+    }
+}
+
+static GPtrArray *judged(const Stream *s, const Destination *dest)
+{
+    GPtrArray *reasons = judge(s, dest);
+    guint i;
+
+    for (i = 0; i < reasons->len; i++) {
+        const Reason *reason = g_ptr_array_index(reasons, i);
+
+        CHECK(reason->who & BOTH && !(reason->who & ~BOTH));
+        check_message(reason->what);
+        if (reason->advice) {
+            check_message(reason->advice);
+        }
+    }
+    return reasons;
+}
+
+/* What rewrite sends, as a stream of its own */
+static GByteArray *sent(const GByteArray *data, const Stream *s,
+                        const GByteArray *device, size_t dropped)
+{
+    GByteArray *out = g_byte_array_sized_new(data->len + 64);
+
+    g_byte_array_append(out, data->data, 8);
+    g_byte_array_append(out, data->data + 8 + dropped,
+                        s->device_at - 8 - dropped);
+    g_byte_array_append(out, device->data, device->len);
+    return out;
+}
+
+/* How long the configuration section is, that rewrite leaves out */
+static size_t configuration_size(const GByteArray *data)
+{
+    Input *in = input_memory(data->data, data->len);
+    g_autoptr(Stream) s = stream_new(in);
+    size_t size;
+
+    CHECK(stream_read_start(s, NULL));
+    size = input_offset(in) - 8;
+    input_close(in);
+    return size;
+}
+
+static void check_rewritten(const GByteArray *data, const Destination *dest,
+                            bool force, bool again);
+
+/* As command_rewrite() goes about it */
+static void try_rewrite(const GByteArray *data, Stream *s,
+                        const Destination *dest, bool force, bool again)
+{
+    g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GByteArray) device = NULL;
+    g_autoptr(GByteArray) whole = NULL;
+    g_autoptr(GByteArray) before = g_byte_array_new();
+    GError *err = NULL;
+    bool drops = rewrite_drops_configuration(s, dest) && s->has_configuration;
+    guint i;
+
+    if (drops) {
+        s->has_configuration = false;
+    }
+    g_byte_array_append(before, s->device->data, s->device->len);
+    device = rewrite_device(s, dest, force, notes, &err);
+    check_outcome(device, err);
+    for (i = 0; i < notes->len; i++) {
+        check_message(g_ptr_array_index(notes, i));
+    }
+    CHECK(before->len == s->device->len &&
+          !memcmp(before->data, s->device->data, before->len));
+    if (device) {
+        whole = sent(data, s, device, drops ? configuration_size(data) : 0);
+        if (again) {
+            CHECK(whole->len == data->len &&
+                  !memcmp(whole->data, data->data, data->len));
+        } else {
+            check_rewritten(whole, dest, force, true);
+        }
+    } else if (again) {
+        fprintf(stderr, "%s\n", err->message);
+        CHECK(!"what was rewritten is not rewritten again");
+    }
+    g_clear_error(&err);
+}
+
+/* What went out is a stream with the words of @dest, and needs no more. */
+static void check_rewritten(const GByteArray *data, const Destination *dest,
+                            bool force, bool again)
+{
+    Input *in = input_memory(data->data, data->len);
+    g_autoptr(Stream) s = stream_new(in);
+    g_autoptr(GPtrArray) reasons = NULL;
+    GError *err = NULL;
+    guint i;
+
+    if (!stream_read(s, &err)) {
+        fprintf(stderr, "%s\n", err->message);
+        CHECK(!"what was rewritten is no stream");
+    }
+    check_stream(s, data->len);
+    reasons = judged(s, dest);
+    CHECK(force || !judge_refuses(reasons, UNPATCHED));
+    for (i = 0; i < s->cpus->len; i++) {
+        const StreamCpu *cpu = &g_array_index(s->cpus, StreamCpu, i);
+        PPCFamily family = judge_family(cpu, dest);
+        PPCInsnsWire wire;
+
+        if (!cpu->has_words || family == PPC_FAMILY_NONE ||
+            ppc_family_since(family) > dest->to.release) {
+            continue;
+        }
+        wire = target_wire(dest->to, family);
+        CHECK(cpu->words.msr_mask == wire.msr_mask);
+        CHECK(cpu->words.insns.flags == wire.insns.flags);
+        CHECK(cpu->words.insns.flags2 == wire.insns.flags2);
+        CHECK(cpu->words.nb_bats == wire.nb_bats);
+    }
+    try_rewrite(data, s, dest, force, again);
+    input_close(in);
+}
+
+static void show(const Stream *s)
+{
+    static FILE *null;
+    FILE *saved = stdout;
+    g_autoptr(JsonBuilder) builder = NULL;
+
+    if (!null) {
+        null = fopen("/dev/null", "w");
+        CHECK(null);
+    }
+    stdout = null;
+    show_text("a stream", s);
+    stdout = saved;
+    builder = json_builder_new();
+    show_json(builder, "a stream", s);
+}
+
+/* A file, and a pipe, must give just what memory gave. */
+static void compare_input(const GByteArray *data, const Stream *s,
+                          const GError *expected, bool as_pipe)
+{
+    static int fd = -1;
+    g_autofree char *path = NULL;
+    g_autoptr(Stream) other = NULL;
+    g_autoptr(GError) err = NULL;
+    Input *in;
+
+    if (fd < 0) {
+        fd = memfd_create("stream", MFD_CLOEXEC);
+    }
+    CHECK(fd >= 0 && !ftruncate(fd, 0));
+    CHECK(pwrite(fd, data->data, data->len, 0) == (ssize_t)data->len);
+    path = g_strdup_printf("/proc/self/fd/%d", fd);
+    in = input_open(path, as_pipe, &err);
+    CHECK(in);
+    other = stream_new(in);
+    check_outcome(stream_read(other, &err), err);
+    CHECK(!err == !expected);
+    if (err) {
+        CHECK(!strcmp(err->message, expected->message));
+    } else {
+        CHECK(other->device_at == s->device_at);
+        CHECK(other->device->len == s->device->len);
+        CHECK(other->sections->len == s->sections->len);
+        CHECK(other->cpus->len == s->cpus->len);
+    }
+    input_close(in);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
+{
+    Bytes bytes = { raw, raw_size };
+    unsigned mode = modes[bytes_u8(&bytes) % G_N_ELEMENTS(modes)];
+    unsigned to = bytes_u8(&bytes) % 40, n;
+    Destination dest = {
+        .model = models[bytes_u8(&bytes) % G_N_ELEMENTS(models)],
+        .machine = machines[bytes_u8(&bytes) % G_N_ELEMENTS(machines)],
+        .kvm = mode == JUDGE_KVM || mode == REWRITE_KVM,
+    };
+    g_autoptr(GByteArray) data = unpack(&bytes);
+    Input *in = input_memory(data->data, data->len);
+    g_autoptr(Stream) s = stream_new(in);
+    g_autoptr(GPtrArray) reasons = NULL;
+    g_autoptr(GError) err = NULL;
+    bool ok = stream_read(s, &err);
+
+    check_outcome(ok, err);
+    if (mode == AS_FILE || mode == AS_PIPE) {
+        compare_input(data, s, err, mode == AS_PIPE);
+    } else if (ok) {
+        check_stream(s, data->len);
+        for (n = 0; target_next(&dest.to) && n < to; n++) {
+            continue;
+        }
+        switch (mode) {
+        case SHOW:
+            show(s);
+            break;
+        case JUDGE:
+        case JUDGE_KVM:
+            reasons = judged(s, &dest);
+            break;
+        default:
+            dest.machine = NULL;        /* rewrite has no --machine */
+            try_rewrite(data, s, &dest, mode == FORCE, false);
+        }
+    }
+    input_close(in);
+    return 0;
+}
