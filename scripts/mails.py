@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes mails of a series' patches, as `git format-patch` does, and writes
-them out all or nothing.
+"""Makes mails of a series' patches, as `git format-patch` does, or of the
+mails what packagers take, and writes them out all or nothing.
 
 The commits are made in a scratch repository beside the output, which holds no
 more than the files that the series touches. Of the user's git settings only
@@ -15,15 +15,24 @@ import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 NOBODY = ('insns-compat series', 'insns-compat@localhost')
 COVER = '0000-cover-letter.patch'
+COVER_TEXT = 'cover-letter.txt'     # where the rest is no mails
+FORMATS = {'mail': None, 'quilt': 'series', 'rpm': 'patches.spec'}  # the list
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class MailError(Exception):
     """What is wrong, for a person to read."""
+
+
+def check_format(name):
+    """Refuses a format that is none of FORMATS."""
+    if name not in FORMATS:
+        raise MailError(f'no format {name!r}; there are {", ".join(FORMATS)}')
 
 
 def stop_on_signals():
@@ -150,21 +159,58 @@ def make_mails(scratch, result, who, date, cover, signoff):
     return dict(zip(names, mails))
 
 
+def dep3(patch, made_for, who, date, signoff):
+    """The header that Debian's patches have (DEP-3); who may be None."""
+    text = [patch.subject] + [' ' + (line or '.')
+                              for line in patch.message.split('\n')]
+    day = datetime.fromtimestamp(date, timezone.utc).date()
+    return '\n'.join([
+        f'Description: {text[0]}', *text[1:],
+        f'Origin: other, patch {patch.name} of the insns-compat series, '
+        f'made for {made_for}',
+        *([f'Author: {who[0]} <{who[1]}>'] if who else []),
+        *([f'Signed-off-by: {who[0]} <{who[1]}>'] if signoff else []),
+        'Forwarded: no', f'Last-Update: {day}', '', ''])
+
+
+def packaged(form, result, mails, cover, header):
+    """file name -> content of what a packager takes: for quilt (and Debian)
+    patches with the header that header(patch) gives, and the lines for
+    debian/patches/series; for rpm the mails, and the lines for the spec."""
+    patches = {n: m for n, m in mails.items() if n != COVER}
+    if form == 'quilt':
+        patches = {     # names that are the same for all bases
+            f'insns-compat-{p.name}.patch': header(p).encode(
+                'utf-8', 'surrogateescape') +
+            mail[mail.index(b'\ndiff --git ') + 1:].rstrip(b'\n') + b'\n'
+            for p, mail in zip(result.patches, patches.values())}
+        lines = list(patches)
+    else:
+        lines = ['# Into the preamble of the spec, after its own patches;'
+                 ' "%%autosetup -p1" in',
+                 '# %%prep applies them. Other numbers, where these are taken.',
+                 *(f'Patch{n}: {name}' for n, name in enumerate(patches, 9001))]
+    return patches | {FORMATS[form]: ('\n'.join(lines) + '\n').encode(),
+                      COVER_TEXT: f'{cover}\n'.encode()}
+
+
 def check_out(out):
     """Refuses to replace what was not made by this script."""
-    if out.is_symlink() or out.exists() and (not out.is_dir() or any(
-            not f.name.endswith('.patch') for f in out.iterdir())
-            or any(out.iterdir()) and not (out / COVER).exists()):
+    there = {f.name for f in out.iterdir()} if out.is_dir() else set()
+    ours = {COVER, COVER_TEXT, *FORMATS.values()}
+    if out.is_symlink() or out.exists() and not out.is_dir() or there and (
+            not there & {COVER, COVER_TEXT} or
+            any(not name.endswith('.patch') for name in there - ours)):
         raise MailError(f'{out} is there and is not a patch series; '
                           'move it away or give another --out')
 
 
-def write_out(out, scratch, mails):
-    """Puts the mails into the directory out, all or nothing."""
+def write_out(out, scratch, files):
+    """Puts the files into the directory out, all or nothing."""
     new, old = scratch / 'new', scratch / 'old'
     new.mkdir()
-    for name, mail in mails.items():
-        (new / name).write_bytes(mail)
+    for name, content in files.items():
+        (new / name).write_bytes(content)
     check_out(out)
     with no_signals():
         if out.exists():

@@ -6,7 +6,7 @@ The project holds new files at the path they have in QEMU, and hooks, which
 name places in QEMU's own files (series/NN-name.toml; places.py finds them).
 What differs between QEMU trees stands in series/bases.toml. All patches are
 applied to the tree's text in memory first; only if all of it fits is anything
-written, in the form that `git format-patch` gives it.
+written, in the form that `git format-patch` gives it, or packagers take.
 The QEMU tree is only ever read; mails.py has the part that uses git.
 """
 
@@ -358,10 +358,9 @@ def apply_all(project, base, patches, walk=()):
     return Result(done, left_out, original, modes)
 
 
-def cover_letter(cover, base, name, result, signoff):
+def cover_letter(cover, base, made_for, result, signoff):
     """Subject and text of the cover letter, the latter with our own notes."""
-    made = f'Made for QEMU {base.version}' + (f' ({name}).' if name else '.')
-    notes = [made]
+    notes = [f'Made for {made_for}.']
     notes += [f'Left out: {n}, which {reason}.' for n, reason in result.left_out]
     if not signoff:
         notes.append('The patches carry no Signed-off-by: whoever submits them '
@@ -372,10 +371,11 @@ def cover_letter(cover, base, name, result, signoff):
                         base.expand(cover['message']).strip(), '\n'.join(notes)])
 
 
-def generate(project, tree, out, name=None, signoff=False):
+def generate(project, tree, out, name=None, signoff=False, form='mail'):
     """Makes the series for a tree in the directory out; with out None it
     only checks. Returns the Result. Raises SeriesError or OSError, and then
     out is as it was."""
+    mails.check_format(form)
     base = Base(project, tree, name)
     patches, cover, walk = load_patches(project)
     result = apply_all(project, base, patches, walk)
@@ -386,11 +386,17 @@ def generate(project, tree, out, name=None, signoff=False):
     if signoff and not user:
         raise SeriesError('--signoff needs your name: git config user.name and '
                           'user.email')
-    text = cover_letter(cover, base, name, result, signoff)
+    made_for = f'QEMU {base.version}' + (f' ({name})' if name else '')
+    text = cover_letter(cover, base, made_for, result, signoff)
+    date = mails.timestamp(project)
     with mails.scratch_dir(out.parent) as scratch:
-        mails.write_out(out, scratch, mails.make_mails(
-            scratch, result, user or mails.NOBODY, mails.timestamp(project),
-            text, signoff))
+        files = mails.make_mails(scratch, result, user or mails.NOBODY, date,
+                                 text, signoff)
+        if form != 'mail':
+            files = mails.packaged(
+                form, result, files, text, lambda patch: mails.dep3(
+                    patch, made_for, user, date, signoff))
+        mails.write_out(out, scratch, files)
     return result
 
 
@@ -402,6 +408,8 @@ def main(argv=None):
     parser.add_argument('--base', help='refuse a tree that is not this base')
     parser.add_argument('--signoff', action='store_true',
                         help='add your own Signed-off-by')
+    parser.add_argument('--format', default='mail',
+                        help=f'one of {", ".join(mails.FORMATS)}')
     parser.add_argument('--check', action='store_true',
                         help='only see whether all of it fits; write nothing')
     parser.add_argument('--list-bases', action='store_true')
@@ -420,7 +428,7 @@ def main(argv=None):
             parser.error('--tree and --out (or --check) are needed')
         result = generate(args.project, args.tree,
                           None if args.check else args.out.absolute(),
-                          args.base, args.signoff)
+                          args.base, args.signoff, args.format)
     except (SeriesError, mails.MailError, OSError) as e:
         print(f'series.py: {e}', file=sys.stderr)
         return 1

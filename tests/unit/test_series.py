@@ -598,6 +598,87 @@ class Whole(unittest.TestCase):
         self.made()     # replaces what it made
         self.assertNotIn('Signed-off-by', (self.out / '0001-add.patch').read_text())
 
+    def test_quilt(self):
+        """--format quilt: DEP-3, and quilt takes it as it is"""
+        (self.home / '.gitconfig').write_text('[user]\nname = Jo Doe\nemail = jo@x.invalid\n')
+        self.edit('project/series/01-add.toml', 'Because.\n', 'Because:\n\n  a  b\n')
+        self.made('--format', 'quilt', '--base', 'fake/new', '--signoff')
+        names = ['insns-compat-01-add.patch', 'insns-compat-02-use.patch']
+        self.assertEqual(sorted(f.name for f in self.out.iterdir()),
+                         ['cover-letter.txt', *names, 'series'])
+        self.assertEqual((self.out / 'series').read_text().split('\n'), [*names, ''])
+        self.assertTrue((self.out / names[0]).read_text().startswith(
+            'Description: target/ppc: add a thing\n Because:\n .\n   a  b\n'
+            'Origin: other, patch 01-add of the insns-compat series, made for '
+            'QEMU 7.2.9 (fake/new)\n'
+            'Author: Jo Doe <jo@x.invalid>\nSigned-off-by: Jo Doe <jo@x.invalid>\n'
+            'Forwarded: no\nLast-Update: 2020-09-13\n\n'
+            'diff --git a/target/ppc/cpu_init.c b/target/ppc/cpu_init.c\n'))
+        self.assertIn('\n Café.\n', (self.out / names[1]).read_text())
+        self.assertTrue((self.out / 'cover-letter.txt').read_text().startswith(
+            'target/ppc: a series for tests\n\nWhat it is about.\n'))
+
+        self.made('--format', 'quilt', env=self.env(GIT_CONFIG_GLOBAL='/dev/null'))
+        first = (self.out / names[0]).read_text()
+        self.assertNotIn('Author:', first)      # nobody is made up
+        self.assertNotIn('Signed-off-by:', first)
+        patches = self.tree / 'debian/patches'
+        shutil.copytree(self.out, patches)
+        r = subprocess.run(
+            ['quilt', '--quiltrc=-', 'push', '-a', '--fuzz=0'], cwd=self.tree,
+            env=self.env(QUILT_PATCHES='debian/patches'), text=True, capture_output=True)
+        self.assertEqual((r.returncode, r.stderr), (0, ''))
+        self.assertNotRegex(r.stdout, 'Hunk|offset|fuzz')
+        self.check_applied()
+
+    def test_rpm(self):
+        """--format rpm: the spec's lines in order, and patch takes the patches"""
+        self.made('--format', 'rpm')
+        self.assertEqual(
+            sorted(f.name for f in self.out.iterdir()),
+            ['0001-add.patch', '0002-use.patch', 'cover-letter.txt', 'patches.spec'])
+        spec = (self.out / 'patches.spec').read_text()
+        self.assertIn('%%autosetup -p1', spec)      # %% in a comment: not a macro
+        lines = [line for line in spec.splitlines() if not line.startswith('#')]
+        self.assertEqual(lines, ['Patch9001: 0001-add.patch', 'Patch9002: 0002-use.patch'])
+        for line in lines:
+            out = subprocess.run(
+                ['patch', '-p1', '--fuzz=0', '-i', self.out / line.split()[1]],
+                cwd=self.tree, check=True, text=True, stdout=subprocess.PIPE).stdout
+            self.assertNotRegex(out, 'Hunk|offset|fuzz')
+        self.check_applied()
+
+    def check_applied(self):
+        """The tree is what the two patches make of it."""
+        for path, text in (
+                ('thing.c', 'int thing;\nint more;\n'),
+                ('cpu_init.c', REALIZE.replace(
+                    '    build', '    thing(cpu); /* in target/ppc */\n    build')),
+                ('cpu.c', CODE_C.replace('    call_me2(a);\n', ''))):
+            self.assertEqual((self.tree / 'target/ppc' / path).read_text(), text)
+        self.assertTrue(os.access(self.tree / 'tests/unit/test-thing.sh', os.X_OK))
+
+    def test_formats(self):
+        """--format: mail is the default; one replaces the other, nothing else"""
+        self.made()
+        before = snapshot(self.out)
+        self.refused("no format 'deb'; there are mail, quilt, rpm", '--format', 'deb')
+        self.made('--format', 'mail')
+        self.assertEqual(snapshot(self.out), before)
+        self.made('--format', 'rpm')
+        self.edit('tree/target/ppc/cpu_init.c', 'build(', 'build_it(')
+        self.refused("patch 01-add, hook 1: target/ppc/cpu_init.c: anchor 'build(' "
+                     'matches 0 times inside realize or realizefn' + self.FITS,
+                     '--format', 'quilt')
+        self.edit('tree/target/ppc/cpu_init.c', 'build_it(', 'build(')
+        self.made('--format', 'quilt')
+        self.made()
+        self.assertEqual(snapshot(self.out), before)
+        self.files(self.tmp / 'debian/patches', {'series': 'a.patch\n', 'a.patch': ''})
+        self.refused(f'{self.tmp}/debian/patches is there and is not a patch series; move '
+                     'it away or give another --out', '--format', 'quilt',
+                     out=self.tmp / 'debian/patches')
+
     def test_anchor_errors(self):
         """hooks whose anchor is gone or doubled"""
         where = 'patch 01-add, hook 1: target/ppc/cpu_init.c: '
@@ -696,7 +777,11 @@ class Whole(unittest.TestCase):
 
     def test_no_space(self):
         """a file that cannot be written leaves the old series as it was"""
-        self.made()
+        for form in series.mails.FORMATS:
+            self.no_space('--format', form)
+
+    def no_space(self, *args):
+        self.made(*args)
         before = snapshot(self.tmp / 'build')
         code = ('import resource, runpy, sys; '
                 'resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)); '
@@ -704,7 +789,7 @@ class Whole(unittest.TestCase):
                 'runpy.run_path(sys.argv[0], run_name="__main__")')
         r = subprocess.run(
             [sys.executable, '-c', code, SCRIPTS, SCRIPTS / 'series.py', '--project',
-             self.project, '--tree', self.tree, '--out', self.out],
+             self.project, '--tree', self.tree, '--out', self.out, *args],
             capture_output=True, text=True, env=self.env())
         self.assertEqual((r.returncode, r.stdout), (1, ''))
         self.assertRegex(r.stderr, r'\Aseries\.py: .*\n')
