@@ -6,18 +6,19 @@ BASE ?= debian/bookworm
 QEMU ?=
 OUT ?=
 SIGNOFF ?=
+FORMAT ?=
 ALSO ?=
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
-flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff)
+flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)')
 
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations fuzz setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations fuzz setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -29,6 +30,7 @@ help:
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo 'make series        write the patches'
+	@echo "make deb-src       the distribution's source package with the patches"
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
 	@echo 'make install       install it (DESTDIR=, PREFIX=)'
 	@echo 'make bench         how fast it is'
@@ -39,6 +41,7 @@ help:
 	@echo 'QEMU=/path/to/tree     for that source tree instead; it is not changed'
 	@echo 'OUT=dir                make series: where to (default: below build/)'
 	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
+	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:
@@ -46,6 +49,9 @@ setup:
 
 series: setup
 	@$(PYTHON) scripts/build.py $(from) series $(flags)
+
+deb-src: setup
+	@$(PYTHON) scripts/build.py $(from) deb-src $(if $(SIGNOFF),--signoff)
 
 qemu: setup
 	@$(PYTHON) scripts/build.py $(from) qemu

@@ -4,10 +4,11 @@
 
     build/PLACE/qemu      the source as it is (not with --qemu: that tree is
                           read where it stands, and never changed)
-    build/PLACE/series    the patches
+    build/PLACE/series    the patches (as mails; else series-quilt, series-rpm)
     build/PLACE/patched   a copy of the source with the series applied
     build/PLACE/bin       where that is built
     build/PLACE/stock     qemu-system-ppc64 as the distribution has it
+    build/PLACE/deb-src   the distribution's source package with the series
 
 PLACE is the base's name, or is made from the tree's path. Every step leaves
 either what was there before or the whole of what it makes, so that it can be
@@ -16,6 +17,7 @@ interrupted and run again at any time; a step that has nothing to do is quick.
 
 import argparse
 import contextlib
+import email.utils
 import fcntl
 import hashlib
 import os
@@ -25,6 +27,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import mails
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = PROJECT / 'scripts'
@@ -85,8 +89,8 @@ class Place:
             name = re.sub(r'[^\w.]+', '-', base)
         self.dir = PROJECT / 'build' / name
         self.source = tree if qemu else self.dir / 'qemu'
-        self.series, self.patched, self.bin = (
-            self.dir / d for d in ('series', 'patched', 'bin'))
+        self.series, self.patched, self.bin, self.deb_src = (
+            self.dir / d for d in ('series', 'patched', 'bin', 'deb-src'))
         self.qemu = self.bin / EMULATOR
         self.stock = self.dir / 'stock' / EMULATOR
 
@@ -111,10 +115,12 @@ class Place:
         run_script('qemu-source.py', '--stock', self.base or 'apt',
                    self.stock.parent)
 
-    def make_series(self, out=None, signoff=False, quiet=False):
+    def make_series(self, out=None, signoff=False, quiet=False, form='mail'):
         """Writes the patches to out; returns them in order."""
         out = Path(out) if out else self.series
-        options = ['--base', self.base] if self.base not in (None, 'apt') else []
+        options = ['--format', form]
+        if self.base not in (None, 'apt'):
+            options += ['--base', self.base]
         if signoff:
             options.append('--signoff')
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +131,61 @@ class Place:
 
     def make_patched(self):
         make_tree(self.patched, self.source, self.make_series(quiet=True))
+
+    def make_deb_src(self, signoff=False):
+        """The distribution's source package with the series after its own
+        patches, and an entry in the changelog; returns the .dsc."""
+        self.get_source()
+        debian = self.source / 'debian'
+        last = dict(re.findall(r'(?m)^(\w+): (.*)$', run(
+            ['dpkg-parsechangelog', '-l', debian / 'changelog'], text=True,
+            stdout=subprocess.PIPE).stdout))
+        package, (version, upstream) = last['Source'], re.fullmatch(
+            r'(?:\d+:)?((.+?)(?:-[^-]+)?)', last['Version']).groups()
+
+        series = self.dir / 'series-quilt'
+        self.make_series(series, signoff, quiet=True, form='quilt')
+        files = {p.name: p.read_bytes() for p in series.glob('*.patch')}
+        files['series'] = (debian / 'patches/series').read_bytes().rstrip(
+            b'\n') + b'\n' + (series / 'series').read_bytes()
+        files = {f'debian/patches/{name}': text for name, text in files.items()}
+        title = (series / mails.COVER_TEXT).read_text().split('\n')[0]
+        files['debian/changelog'] = changelog_entry(
+            last, title).encode() + (debian / 'changelog').read_bytes()
+
+        dsc = self.deb_src / f'{package}_{version}+insns1.dsc'
+        tree = f'{package}-{upstream}'
+        if dsc.exists() and all(
+                (self.deb_src / tree / path).is_file() and
+                (self.deb_src / tree / path).read_bytes() == text
+                for path, text in files.items()):
+            return dsc
+        tar = self.source.with_name(f'{self.source.name}.apt') / 'files' / \
+            f'{package}_{upstream}.orig'
+        tars = [p for s in '.-' for p in tar.parent.glob(f'{tar.name}{s}*')]
+        if not tars:
+            raise BuildError(f'no {tar}.tar.*; remove {self.source} and run '
+                             'this again, which gets both')
+        for left in self.dir.glob('.series-*'):     # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        with mails.scratch_dir(self.dir) as scratch:
+            new = scratch / 'new'
+            new.mkdir()
+            say('copying the source')
+            for path in tars:
+                shutil.copy2(path, new)
+            shutil.copytree(self.source, new / tree, symlinks=True)
+            for path, text in files.items():
+                (new / tree / path).write_bytes(text)
+            say('applying the patches, packing')
+            run(['quilt', '--quiltrc=-', 'push', '-a', '-q', '--fuzz=0'],
+                cwd=new / tree, stdout=subprocess.DEVNULL,
+                env=os.environ | {'QUILT_PATCHES': 'debian/patches'})
+            run(['dpkg-source', '-b', tree], cwd=new, stdout=subprocess.DEVNULL)
+            if self.deb_src.exists():
+                self.deb_src.rename(scratch / 'old')    # whole, or not there
+            new.rename(self.deb_src)
+        return dsc
 
     def build(self):
         """qemu-system-ppc64 and the series' own tests, with the series."""
@@ -182,6 +243,21 @@ def put(wanted, path):
         shutil.copyfile(wanted, new)
         shutil.copymode(wanted, new)
         new.replace(path)
+
+
+def changelog_entry(last, title):
+    """An entry for debian/changelog above that which last has the fields of.
+    The version is above the distribution's, and below its next."""
+    who = mails.identity(PROJECT) or mails.NOBODY
+    name, mail = email.utils.parseaddr(os.environ.get('DEBEMAIL', ''))
+    name = os.environ.get('DEBFULLNAME') or name or who[0]
+    day = mails.timestamp(PROJECT) // 86400 * 86400    # as in Last-Update
+    date = max(day, int(last['Timestamp']) + 1)
+    return (f'{last["Source"]} ({last["Version"]}+insns1) UNRELEASED; '
+            'urgency=medium\n\n'
+            f'  * debian/patches/insns-compat-*.patch:\n    {title}\n\n'
+            f' -- {name} <{mail or who[1]}>  ' + time.strftime(
+                '%a, %d %b %Y %H:%M:%S +0000\n\n', time.gmtime(date)))
 
 
 def tests_in(tree):
@@ -274,7 +350,7 @@ def guarded(main):
     """Runs main(); a failure is one message and exit status 1."""
     try:
         sys.exit(main())
-    except (BuildError, OSError) as e:
+    except (BuildError, mails.MailError, OSError) as e:
         sys.exit(f'{Path(sys.argv[0]).name}: {e}')
     except KeyboardInterrupt:
         sys.exit(130)
@@ -284,15 +360,26 @@ def main():
     p = parser('Make the series for a QEMU, and build it.')
     p.add_argument('--out', help='series: the directory for the patches')
     p.add_argument('--signoff', action='store_true',
-                   help='series: add your own Signed-off-by')
-    p.add_argument('command', choices=['series', 'qemu', 'demo', 'matrix'])
+                   help='series, deb-src: add your own Signed-off-by')
+    p.add_argument('--format', default='mail',
+                   help=f'series: one of {", ".join(mails.FORMATS)}')
+    p.add_argument('command', choices=['series', 'deb-src', 'qemu', 'demo',
+                                       'matrix'])
     args = p.parse_args()
+    mails.check_format(args.format)
+    if args.command == 'deb-src' and args.qemu:
+        raise BuildError('deb-src is for the source package of a base; a tree '
+                         'of your own takes the patches of --format quilt')
     place = Place(args.base, args.qemu)
     with place.locked():
         if args.command == 'series':
+            out = args.out or (place.series if args.format == 'mail' else
+                               place.dir / f'series-{args.format}')
             place.get_source()
-            place.make_series(args.out, args.signoff)
-            say(f'the patches are in {args.out or place.series}')
+            place.make_series(out, args.signoff, form=args.format)
+            say(f'the patches are in {out}')
+        elif args.command == 'deb-src':
+            say(f'the source package is {place.make_deb_src(args.signoff)}')
         else:
             place.build()
     if args.command in ('demo', 'matrix'):
