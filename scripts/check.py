@@ -167,6 +167,32 @@ def check_docs(tally, tree):
             (title in found, 'MAINTAINERS has the files')), 1)]), '', 0)
 
 
+def check_deb_src(tally, place):
+    """The source package with the series: it unpacks, quilt takes all of its
+    patches, and then it is the tree that was tested."""
+    if not place.base:
+        return      # a tree has no package
+    dsc, tree = place.make_deb_src(), place.dir / 'unpacked'
+    shutil.rmtree(tree, ignore_errors=True)
+    run(['dpkg-source', '--no-check', '--no-copy', '--skip-patches', '-x', dsc,
+         tree], stdout=subprocess.DEVNULL)
+    push = subprocess.run(
+        ['quilt', '--quiltrc=-', 'push', '-a', '--fuzz=0'], cwd=tree, text=True,
+        env={**os.environ, 'QUILT_PATCHES': 'debian/patches'},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    ours = push.stdout.partition('insns-compat-')[2]    # one after the other
+    bad = [path for path in (place.dir / 'patched.applied').read_text().split()
+           if not (tree / path).is_file() or
+           (tree / path).read_bytes() != (place.patched / path).read_bytes()]
+    shutil.rmtree(tree)
+    print(f'series, {dsc.name}:', end=' ', flush=True)
+    tally.count('\n'.join(['1..2'] + [
+        f'{"" if ok else "not "}ok {n} - {name}' for n, (ok, name) in enumerate((
+            (not push.returncode and ours and 'Hunk' not in ours,
+             'quilt takes all patches, ours where they say'),
+            (not bad, f'the tested tree {" ".join(bad)}')), 1)]), '', 0)
+
+
 def check_built(tally, tree, out, tests=None, **env):
     """The tests of the series that the tree has, in the QEMU built of it."""
     for test in tests or tests_in(tree):
@@ -248,6 +274,7 @@ def check_base(place, tally, brief=False):
     check_patches(tally, place.patched, sorted(
         p for p in place.series.glob('*.patch') if p.name[:4] != '0000'))
     check_docs(tally, place.patched)
+    check_deb_src(tally, place)
     check_built(tally, place.patched, place.bin,
                 QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
     check_migration(tally, place, brief)
