@@ -101,8 +101,8 @@ class Tally:
         return 1 if self.failed or not self.passed else 0
 
 
-def check_unit(tally):
-    """The tests that need no QEMU."""
+def build_core():
+    """The core and the tool without QEMU, with sanitizers; where that is."""
     core = TOOL.parents[1]
     if not (core / 'build.ninja').exists():
         shutil.rmtree(core, ignore_errors=True)
@@ -110,6 +110,12 @@ def check_unit(tally):
              '-Db_sanitize=address,undefined', core, PROJECT],
             stdout=subprocess.DEVNULL)
     run(['meson', 'compile', '-C', core], stdout=subprocess.DEVNULL)
+    return core
+
+
+def check_unit(tally):
+    """The tests that need no QEMU."""
+    core = build_core()
     for test in 'test-ppc-insns-history', 'tools/test-stream':
         tally.run(f'unit: {test}, with sanitizers', [core / test, '--tap', '-k'])
     for name in fuzz.TARGETS:
@@ -148,6 +154,19 @@ def check_patches(tally, tree, patches):
         out += ['# ' + line for block in found for line in block.split('\n')]
     print('series, checkpatch.pl:', end=' ', flush=True)
     tally.count('\n'.join(out), '', 0)
+
+
+def check_warnings(tally, place):
+    """What the compiler said, the last time that something was built, of the
+    files that the series touches."""
+    touched = place.patched.with_name('patched.applied').read_text().split()
+    found = [line for line in (place.bin / 'build.log').read_text(
+        errors='replace').splitlines()
+        if (m := re.match(r'(\S+?):\d+:.* warning:', line))
+        and m[1].endswith(tuple(touched))]
+    print('series, compiler warnings:', end=' ', flush=True)
+    tally.count('\n'.join(['1..1', f'{"not " if found else ""}ok 1 - none',
+                           *('# ' + line for line in found)]), '', 0)
 
 
 def check_docs(tally, tree):
@@ -250,8 +269,9 @@ def check_migration(tally, place, brief):
         ('what the patched QEMU sends', 'test_wire.py', *qemu, *stock,
          *(('-k', '^(again|onward|back)') if brief else ('--tool', TOOL)))]
     if not brief:
-        tests.append(('live, patched and stock, both ways', 'test_live.py',
-                      '--a', place.qemu, '--b', place.stock))
+        pair = '--a', place.qemu, '--b', place.stock
+        tests += [('live, patched and stock, both ways', 'test_live.py', *pair),
+                  ('around and around', 'soak.py', *pair, '--rounds', '20')]
     with tempfile.NamedTemporaryFile() as file:
         if subprocess.run([place.stock, '-dump-vmstate', file.name],
                           stderr=subprocess.DEVNULL).returncode:
@@ -270,11 +290,12 @@ def check_migration(tally, place, brief):
 def check_base(place, tally, brief=False):
     """The series on one base, built. brief: without what takes long, and what
     another base has been asked already."""
+    build_core()
     place.build()
     check_patches(tally, place.patched, sorted(
         p for p in place.series.glob('*.patch') if p.name[:4] != '0000'))
+    check_warnings(tally, place)
     check_docs(tally, place.patched)
-    check_deb_src(tally, place)
     check_built(tally, place.patched, place.bin,
                 QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
     check_migration(tally, place, brief)
@@ -284,6 +305,7 @@ def check_base(place, tally, brief=False):
                   [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
                    '--tool', TOOL, '--stock', place.stock])
         check_walk_through(tally, place)
+        check_deb_src(tally, place)
 
 
 def check_qemu(place, tally):
@@ -341,7 +363,8 @@ def check_series(place, tally):
 
 def main():
     p = parser('Run the tests.')
-    p.add_argument('what', choices=['all', 'unit', 'qemu', 'series'])
+    p.add_argument('what', choices=['all', 'unit', 'base', 'qemu', 'series'],
+                   help='base: all but unit')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
@@ -353,6 +376,7 @@ def main():
             check_unit(tally)
         if args.what == 'all':
             check_fuzz(tally)
+        if args.what in ('base', 'all'):
             with place.locked():
                 check_base(place, tally)
             for other in (Place(base, None) for base in args.also):

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Checks the tests: takes one thing away at a time and sees that a test fails.
 
-    mutate.py [-k REGEX] [--list]
+    mutate.py [--base BASE | --qemu TREE] [-k REGEX] [--list]
 
 What is taken away: each row of the history, each mark in the groups' rows that
 a mask is made of, each mask in the code, each hook. This works on a copy of the
-project in build/mutations. Exit status 1 if one survives.
+project in build/mutations. Exit status 1 if one survives. Hooks that do not
+concern the base are only listed: try them with a base that they are for.
 """
 
-import argparse
 import re
 import shutil
 import subprocess
@@ -17,7 +17,8 @@ import sys
 import time
 from collections import namedtuple
 
-from build import BuildError, PROJECT, guarded, run, say
+import series
+from build import PROJECT, BuildError, Place, guarded, parser, run, say
 
 WORK = PROJECT / 'build/mutations'
 
@@ -39,18 +40,18 @@ MASKS = [
      '    verdict->less = ppc_insns_and(verdict->less,\n'
      '                                  '
      'ppc_insns_mask(PPC_RELEASE_LAST_ON_WIRE));\n'),
-    ('target/ppc/insns-compat.c', 'all',
+    ('target/ppc/insns-compat.c', 'base',
      '    cpu->env.insns_flags &= ~hidden.flags;\n'),
-    ('target/ppc/insns-compat.c', 'all',
+    ('target/ppc/insns-compat.c', 'base',
      '    cpu->env.insns_flags2 &= ~hidden.flags2;\n'),
-    ('target/ppc/insns-migration.c', 'all',
+    ('target/ppc/insns-migration.c', 'base',
      '        refused = ppc_insns_and(refused, '
      'ppc_insns_of_mode(cpu->compat_pvr));\n'),
 ]
 
 
-def mutations():
-    """All of them, from the project as it is."""
+def mutations(base):
+    """All of them, from the project as it is; base: a series.Base."""
     name = 'target/ppc/insns-history.c'
     table = (PROJECT / name).read_text().split(' history[] = {\n')[1].split('\n};')[0]
     for row in re.findall(r'    \{.*?\},(?:\n|\Z)', table, re.S):
@@ -71,13 +72,18 @@ def mutations():
     for name, tests, line in MASKS:
         yield Mutation(f'mask: {" ".join(line.split())[:60]}', tests, name, line, '')
 
+    patches = dict(series.load_patches(PROJECT)[0])
     for path in sorted((PROJECT / 'series').glob('[0-9][0-9]-*.toml')):
         for n, hook in enumerate(path.read_text().split('[[hook]]\n')[1:], 1):
-            yield Mutation(f'hook: {path.stem}, {n}', 'all',
+            patch = patches[path.stem]
+            unmet = base.unmet(patch) or base.unmet(patch['hook'][n - 1])
+            yield Mutation(f'hook: {path.stem}, {n}' +
+                           (f' ({patch["hook"][n - 1]["file"]})'),
+                           'none' if unmet else 'base',
                            f'series/{path.name}', '[[hook]]\n' + hook, '')
 
 
-def copy_project():
+def copy_project(place):
     """The project's files in WORK, with the build of the last time."""
     files = run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=PROJECT,
                 stdout=subprocess.PIPE, text=True).stdout.splitlines()
@@ -87,17 +93,17 @@ def copy_project():
             if not (WORK / name).exists() or \
                     (WORK / name).read_bytes() != (PROJECT / name).read_bytes():
                 shutil.copy2(PROJECT / name, WORK / name)
-    source = PROJECT / 'build/debian-bookworm/qemu'
-    link = WORK / 'build/debian-bookworm/qemu'
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if source.exists() and not link.exists():
-        link.symlink_to(source)
+    if place.base:
+        link = WORK / place.source.relative_to(PROJECT)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(place.source.resolve())
 
 
-def check(tests):
+def check(tests, options):
     """Whether the tests in WORK pass, and the first line that says not."""
     p = subprocess.run([sys.executable, WORK / 'scripts/check.py', tests,
-                        '--first'], text=True, errors='replace',
+                        '--first', *options], text=True, errors='replace',
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT)
     lines = [line.strip() for line in p.stdout.splitlines()]
@@ -107,35 +113,43 @@ def check(tests):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p = parser(__doc__.splitlines()[0])
     p.add_argument('-k', default='', help='only those whose name matches')
     p.add_argument('--list', action='store_true', help='only list them')
     args = p.parse_args()
-    wanted = [m for m in mutations() if re.search(args.k, m.name)]
+    place = Place(args.base, args.qemu)
+    place.get_source()
+    wanted = [m for m in mutations(series.Base(PROJECT, place.source))
+              if re.search(args.k, m.name)]
     if args.list:
         print('\n'.join(f'{m.tests:5} {m.name}' for m in wanted))
         return 0
-    copy_project()
-    for tests in sorted({m.tests for m in wanted}):
+    options = ['--qemu', place.source] if args.qemu else ['--base', args.base]
+    copy_project(place)
+    for tests in sorted({m.tests for m in wanted} - {'none'}):
         say(f'without a mutation: {tests}')
-        good, said = check(tests)
+        good, said = check(tests, options)
         if not good:
             raise BuildError(f'the tests fail as they are: {said}')
-    survived = 0
+    survived = caught = 0
     for m in wanted:
+        if m.tests == 'none':
+            print(f'not here {m.name}', flush=True)
+            continue
         path, text = WORK / m.file, (WORK / m.file).read_text()
         if text.count(m.old) != 1:
             raise BuildError(f'{m.name}: {m.file} does not have that just once')
         began = time.monotonic()
         try:
             path.write_text(text.replace(m.old, m.new))
-            good, said = check(m.tests)
+            good, said = check(m.tests, options)
         finally:
             path.write_text(text)
         survived += good
+        caught += not good
         print(f'{"SURVIVED" if good else "caught  "} {m.name} '
               f'({time.monotonic() - began:.0f} s)\n         {said}', flush=True)
-    print(f'{len(wanted) - survived} passed, {survived} failed')
+    print(f'{caught} passed, {survived} failed')
     return 1 if survived else 0
 
 
