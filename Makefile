@@ -18,7 +18,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations fuzz setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations fuzz soak setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -33,7 +33,8 @@ help:
 	@echo "make deb-src       the distribution's source package with the patches"
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
 	@echo 'make install       install it (DESTDIR=, PREFIX=)'
-	@echo 'make bench         how fast it is'
+	@echo 'make bench         what the series costs, and how fast ppc-insns is'
+	@echo 'make soak          one guest, sent around 200 times'
 	@echo 'make qemu          build QEMU with the series'
 	@echo 'make clean         remove build/'
 	@echo
@@ -71,6 +72,10 @@ install: tools
 
 bench: tools
 	$(PYTHON) tests/bench/bench_stream.py --tool build/tools/tools/ppc-insns $(analyze)
+	@$(PYTHON) scripts/build.py $(from) bench
+
+soak: setup
+	@$(PYTHON) scripts/build.py $(from) soak
 
 check: setup
 	@$(PYTHON) scripts/check.py $(from) $(addprefix --also ,$(ALSO)) all
@@ -85,7 +90,7 @@ check-series: setup
 	@$(PYTHON) scripts/check.py $(from) series
 
 check-mutations: setup
-	@$(PYTHON) scripts/mutate.py
+	@$(PYTHON) scripts/mutate.py $(from)
 
 fuzz: setup
 	@$(PYTHON) scripts/fuzz.py --time $(FUZZ_TIME)

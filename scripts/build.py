@@ -8,6 +8,8 @@
     build/PLACE/patched   a copy of the source with the series applied
     build/PLACE/bin       where that is built
     build/PLACE/stock     qemu-system-ppc64 as the distribution has it
+    build/PLACE/plain     the source without the series, to compare the speed;
+                          built in plain-bin
     build/PLACE/deb-src   the distribution's source package with the series
 
 PLACE is the base's name, or is made from the tree's path. Every step leaves
@@ -197,6 +199,15 @@ class Place:
         link_firmware(self.bin)
 
 
+    def build_plain(self):
+        """qemu-system-ppc64 without the series; returns its path."""
+        plain, out = self.dir / 'plain', self.dir / 'plain-bin'
+        make_tree(plain, self.source, [])
+        build_tree(plain, out, TARGET_LIST, [EMULATOR])
+        link_firmware(out)
+        return out / EMULATOR
+
+
 def make_tree(tree, source, patches):
     """Makes tree a copy of source with the patches applied. If there is one
     already, only what is different is written, so that little is built."""
@@ -364,7 +375,7 @@ def main():
     p.add_argument('--format', default='mail',
                    help=f'series: one of {", ".join(mails.FORMATS)}')
     p.add_argument('command', choices=['series', 'deb-src', 'qemu', 'demo',
-                                       'matrix'])
+                                       'matrix', 'bench', 'soak'])
     args = p.parse_args()
     mails.check_format(args.format)
     if args.command == 'deb-src' and args.qemu:
@@ -382,10 +393,20 @@ def main():
             say(f'the source package is {place.make_deb_src(args.signoff)}')
         else:
             place.build()
-    if args.command in ('demo', 'matrix'):
-        return subprocess.run([sys.executable, SCRIPTS / f'{args.command}.py',
-                               '--patched', place.qemu,
-                               '--stock', place.stock]).returncode
+            if args.command == 'bench':
+                plain = place.build_plain()
+    follows = {
+        'demo': lambda: [SCRIPTS / 'demo.py', '--patched', place.qemu,
+                         '--stock', place.stock],
+        'matrix': lambda: [SCRIPTS / 'matrix.py', '--patched', place.qemu,
+                           '--stock', place.stock],
+        'bench': lambda: [PROJECT / 'tests/bench/bench_qemu.py', '--patched',
+                          place.qemu, '--plain', plain, '--json',
+                          PROJECT / 'build/bench-qemu.json'],
+        'soak': lambda: [PROJECT / 'tests/migration-compat/soak.py', '--a',
+                         place.qemu, '--b', place.stock]}
+    if args.command in follows:
+        return subprocess.run([sys.executable, *follows[args.command]()]).returncode
     return 0
 
 

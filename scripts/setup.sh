@@ -11,7 +11,7 @@ packages='
     flex bison python3 python3-yaml libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
     dpkg-dev quilt xz-utils ca-certificates libjson-glib-dev
     qemu-system-ppc qemu-system-data seabios ipxe-qemu u-boot-qemu
-    binutils-powerpc64-linux-gnu clang libclang-rt-dev
+    binutils-powerpc64-linux-gnu valgrind clang libclang-rt-dev
 '
 
 if ! command -v dpkg-query >/dev/null; then

@@ -668,6 +668,11 @@ class Vm:
         with open(path, "rb") as f:
             return f.read()
 
+    def memory(self):
+        """How much memory QEMU has resident, in KiB."""
+        with open(f"/proc/{self._process.pid}/status", encoding="utf-8") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+
     def kill(self):
         """Kill QEMU with all that it started, and wait for it to be gone."""
         if self._process.poll() is None:

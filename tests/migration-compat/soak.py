@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One guest, sent around between two QEMUs many times: nothing may get lost, and nothing may grow. Prints TAP.
+
+    soak.py --a PATCHED --b STOCK [--rounds 200] [--jobs 2] [-k PATTERN]
+
+A round is a live migration from A to B, or back. In each, the guest goes on counting where it was, with its registers intact and
+the probe letters that are right there: stock shows it more than its machine version's release had. What does not come out of RAM has the same size in the stream at the end as at the beginning, and a
+QEMU has no more memory resident after its last round than after its first ones.
+"""
+import statistics
+import sys
+
+sys.dont_write_bytecode = True
+import harness as h  # noqa: E402  (no __pycache__ beside the sources)
+
+# Of this many rounds, at the beginning and at the end, the median of the memory is taken; 1 in 50 more is no growth.
+WINDOW = 10
+GROWTH = 1.02
+
+
+def state_size(vm):
+    """The bytes of all sections but RAM, in the stream of a guest that goes on afterwards."""
+    size = sum(len(section.content or b"") for section in h.structure(vm.save(), tool=False))
+    vm.qmp("cont")
+    return size
+
+
+def soak(pair, machine, cpu, rounds):
+    """Sends a guest around; returns what is wrong."""
+    options = [h.stock_options(machine, cpu)] * 2
+    vm = h.start_guest(pair[0], machine + options[0], cpu)
+    letters = [h.letters_expected(cpu, machine, h.release_of(binary), patched=binary == pair[0]) for binary in pair]
+    memory, sizes, wrong = ([], []), [], []
+    try:
+        for number in range(1, rounds + 1):
+            side = number % 2
+            source, vm = vm, h.Vm(pair[side], machine + options[side], cpu, incoming="unix")
+            with source:
+                vm.qmp("query-status")
+                failure = source.migrate("unix:" + vm.socket)
+                result = h.judge(vm, letters[side])
+                if failure or not result.loaded:
+                    return [f"round {number}: {failure or result.verdict}", *result.describe()]
+                last, first = source.reports[-1].count, vm.reports[0].count
+                # of the line that was being written, each side may have a part
+                if not 0 < first - last <= 2:
+                    wrong.append(f"round {number}: the count goes from {last} to {first}")
+                if result.after != letters[side]:
+                    wrong.append(f"round {number}: letters {result.after}, not {letters[side]}")
+                wrong += [f"round {number}: {line}" for line in result.group_warnings]
+            memory[side].append(vm.memory())
+            if number in (1, 2, rounds - 1, rounds):
+                sizes.append(state_size(vm))
+        print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}; state of {sizes[0]} bytes in the "
+              f"stream at first, {sizes[-1]} at last", flush=True)
+    finally:
+        vm.close()
+    if len(set(sizes[::2])) > 1 or len(set(sizes[1::2])) > 1:
+        wrong.append(f"the state in the stream grows: {sizes}")
+    for side, name in ((1, "B"), (0, "A")):
+        first, last = (statistics.median(part) for part in (memory[side][:WINDOW], memory[side][-WINDOW:]))
+        print(f"# {machine} {cpu}: memory of {name}: {first:.0f} KiB at first, {last:.0f} at last", flush=True)
+        if last > first * GROWTH:
+            wrong.append(f"memory of {name} grows: {memory[side]}")
+    return wrong[:20]
+
+
+def run(args):
+    newest = h.machine_versions(args.a, args.b)[-1]
+    return h.run_tests([(f"soak: {machine} {cpu}, {args.rounds} rounds",
+                         lambda m=machine, c=cpu: soak((args.a, args.b), m, c, args.rounds))
+                        for machine, cpu in (("pseries-2.6", "POWER8"), ("pseries-2.7", "POWER8"), (newest, "POWER8"),
+                                             ("pseries-2.6", "POWER7"))], args.jobs, args.k)
+
+
+if __name__ == "__main__":
+    parser = h.arguments(__doc__)
+    parser.add_argument("--a", metavar="PATCHED", required=True, help="one QEMU")
+    parser.add_argument("--b", metavar="STOCK", required=True, help="the other")
+    parser.add_argument("--rounds", metavar="N", type=int, default=200, help="migrations of each guest (default: 200)")
+    parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
+    h.main(run, parser)
