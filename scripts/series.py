@@ -190,14 +190,16 @@ class Base:
         return None
 
     def expand(self, text):
-        """@{dir:target/ppc} -> what that directory is called in the tree;
+        """Our text with the tree's names for the directories of bases.toml;
         @{last}, @{next} -> the tree's release and the one after it, as 7.2,
         or with what follows a colon in place of the point: @{last:_} -> 7_2;
         @{opened} -> VERSION when development of the next begins."""
         opened = (*self.release[:2], 50)
         releases = {'last': self.release[:2], 'opened': opened,
                     'next': release('.'.join(map(str, opened)))[:2]}
-        text = re.sub(r'@\{dir:([^}]*)\}', lambda m: self.path(m[1]), text)
+        names = '|'.join(map(re.escape, self.facts['directories']))
+        text = re.sub(rf'(?<![\w-])(?:{names})(?![\w-])',
+                      lambda m: self.path(m[0]), text)
         return re.sub(r'@\{(last|next|opened)(?::([^}]*))?\}', lambda m:
                       (m[2] or '.').join(map(str, releases[m[1]])), text)
 
@@ -271,7 +273,8 @@ def apply_all(project, base, patches, walk=()):
             raise SeriesError(f'{path}: the tree has this file already')
         if not source.is_file():
             raise SeriesError(f'{file}: the project does not have this file')
-        now[path], modes[path] = show_steps(read_text(source)), mode(source)
+        now[path] = show_steps(base.expand(read_text(source)))
+        modes[path] = mode(source)
         if '\0' in now[path]:
             raise SeriesError(f'{file}: binary; patches cannot carry that')
         return path
@@ -290,8 +293,8 @@ def apply_all(project, base, patches, walk=()):
     def apply_hook(hook):
         path = get(base.path(hook['file']))
         op = next(k for k in OPERATIONS if hook.get(k))
-        insert = base.expand(hook['insert']) if 'insert' in hook else \
-            read_text(project / hook['insert_file']) + '\n'
+        insert = base.expand(hook['insert'] if 'insert' in hook else
+                            read_text(project / hook['insert_file']) + '\n')
         if insert and not insert.endswith('\n') and op != 'substitute':
             insert += '\n'
         try:
@@ -326,8 +329,7 @@ def apply_all(project, base, patches, walk=()):
                     {p: before.get(p, original.get(p)) for p in touched},
                     {p: now[p] for p in touched}))
         try:
-            return re.sub(r'^( *)@\{step:([^}]*)\}\n', show, base.expand(text),
-                          flags=re.M)
+            return re.sub(r'^( *)@\{step:([^}]*)\}\n', show, text, flags=re.M)
         finally:
             now, original, modes = saved
 
@@ -349,8 +351,9 @@ def apply_all(project, base, patches, walk=()):
         text = {p: now[p] for p in sorted(touched)
                 if now[p] != before.get(p, original.get(p))}
         if text:
-            message = base.expand(table['message']).strip()
-            done.append(Patch(name, table['subject'].strip(), message, text))
+            subject, message = (base.expand(table[k]).strip()
+                                for k in ('subject', 'message'))
+            done.append(Patch(name, subject, message, text))
         else:
             left_out.append((name, 'has nothing to do here'))
     if not done:
@@ -367,7 +370,7 @@ def cover_letter(cover, base, made_for, result, signoff):
                      'adds their own.')
     notes = [textwrap.fill(n, 75, subsequent_indent='  ', break_on_hyphens=False)
              for n in notes]
-    return '\n\n'.join([cover['subject'].strip(),
+    return '\n\n'.join([base.expand(cover['subject']).strip(),
                         base.expand(cover['message']).strip(), '\n'.join(notes)])
 
 

@@ -342,7 +342,7 @@ file = "@cpu"
 inside = ["realize", "realizefn"]
 before = "build("
 insert = """
-    thing(cpu); /* in @{dir:target/ppc} */
+    thing(cpu); /* in target/ppc */
 """
 '''
 
@@ -371,6 +371,8 @@ replace = "call_me2("
 insert = ""
 needs = ["old"]
 '''
+
+THING = 'int thing; /* see target/ppc/x, not in target/ppcemb */\n'
 
 REALIZE = '''\
 static void realize(CPU *cpu)
@@ -405,7 +407,7 @@ class Whole(unittest.TestCase):
         self.files(self.project, {
             'series/bases.toml': BASES, 'series/00-cover.toml': COVER,
             'series/01-add.toml': FIRST, 'series/02-use.toml': SECOND,
-            'target/ppc/thing.c': 'int thing;\n',
+            'target/ppc/thing.c': THING,
             'tests/unit/test-thing.sh': '#!/bin/sh\n'})
         (self.project / 'tests/unit/test-thing.sh').chmod(0o755)
 
@@ -469,7 +471,7 @@ class Whole(unittest.TestCase):
             subprocess.run(['git', 'apply', p], cwd=plain, env=ident, check=True)
         for d in am, plain:
             self.assertEqual((d / 'target/ppc/thing.c').read_text(),
-                             'int thing;\nint more;\n')
+                             THING + 'int more;\n')
             self.assertEqual((d / 'target/ppc/cpu_init.c').read_text(), REALIZE.replace(
                 '    build', '    thing(cpu); /* in target/ppc */\n    build'))
             self.assertEqual((d / 'target/ppc/cpu.c').read_text(),
@@ -553,12 +555,14 @@ class Whole(unittest.TestCase):
         (self.tree / 'x/ppc').rename(self.tree / 'target-ppc')
         (self.tree / 'target-ppc/cpu_init.c').rename(
             self.tree / 'target-ppc/translate_init.c')
-        self.assertEqual(self.made(), '   1  target/ppc: add a thing\n'
+        self.assertEqual(self.made(), '   1  target-ppc: add a thing\n'
                          'left out: 02-use, which needs caps (QEMU from 2.11.1)\n')
         cover = (self.out / '0000-cover-letter.patch').read_text()
         self.assertIn('Left out: 02-use, which needs caps (QEMU from 2.11.1).\n', cover)
         first = (self.out / '0001-add.patch').read_text()
+        self.assertIn('Subject: [PATCH 1/1] target-ppc: add a thing', first)
         self.assertIn('+++ b/target-ppc/thing.c', first)
+        self.assertIn('+' + THING.replace('target/ppc/', 'target-ppc/'), first)
         self.assertIn('+    thing(cpu); /* in target-ppc */', first)
 
     def test_versions(self):
