@@ -64,10 +64,8 @@ static PPCInsns ppc_insns_compat_effective(PowerPCCPU *cpu)
 
 PPCInsnsWire ppc_insns_compat_wire(PowerPCCPU *cpu)
 {
-    PPCInsnsWire none = { 0 };
-
     if (!cpu->pre_2_8_migration || !cpu->insns_compat.wire_release) {
-        return none;
+        return (PPCInsnsWire) { 0 };
     }
     return ppc_insns_wire(cpu->insns_compat.family,
                           cpu->insns_compat.wire_release,

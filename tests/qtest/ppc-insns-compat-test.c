@@ -120,6 +120,30 @@ static Shown show_of(const char *args)
     return shown;
 }
 
+/* What a CPU of @model shows if nothing is taken from it */
+static Shown show_class(const char *model)
+{
+    g_autofree char *args = g_strdup_printf("-machine none -cpu %s", model);
+
+    return show_of(args);
+}
+
+/* The family of a CPU model or type; their names may have capitals. */
+static PPCFamily family_of(const char *name)
+{
+    PPCFamily family = PPC_FAMILY_NONE;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(families); i++) {
+        const char *prefix = families[i].prefix;
+
+        if (!g_ascii_strncasecmp(name, prefix, strlen(prefix))) {
+            family = families[i].family;
+        }
+    }
+    return family;
+}
+
 /* The release that the running QEMU is, or is going to be */
 static PPCRelease running_release(PPCRelease *newest_known)
 {
@@ -165,37 +189,30 @@ static void test_guard(void)
     int checked = 0, wrong = 0;
 
     QLIST_FOREACH_ENTRY(qdict_get_qlist(answer, "return"), entry) {
-        const char *name = qdict_get_str(qobject_to(QDict,
+        const char *type = qdict_get_str(qobject_to(QDict,
                                                     qlist_entry_obj(entry)),
                                          "typename");
-        PPCFamily family = PPC_FAMILY_NONE;
+        PPCFamily family = family_of(type);
         g_autofree char *model = NULL;
-        g_autofree char *args = NULL;
         g_autofree char *rows = NULL;
         g_auto(GStrv) lines = NULL;
         PPCInsns actual;
         Shown shown;
         size_t i;
 
-        if (!g_str_has_suffix(name, CPU_SUFFIX) ||
-            !(g_str_has_prefix(name, "970") ||
-              g_str_has_prefix(name, "power"))) {
+        if (!g_str_has_suffix(type, CPU_SUFFIX) ||
+            !(g_str_has_prefix(type, "970") ||
+              g_ascii_strncasecmp(type, "power", 5) == 0)) {
             continue;
         }
-        model = g_strndup(name, strlen(name) - strlen(CPU_SUFFIX));
-        for (i = 0; i < ARRAY_SIZE(families); i++) {
-            if (g_str_has_prefix(model, families[i].prefix)) {
-                family = families[i].family;
-            }
-        }
+        model = g_strndup(type, strlen(type) - strlen(CPU_SUFFIX));
         if (family == PPC_FAMILY_NONE) {
             g_test_message("%s is of a family without a history", model);
             wrong++;
             continue;
         }
 
-        args = g_strdup_printf("-machine none -cpu %s", model);
-        shown = show_of(args);
+        shown = show_class(model);
         actual = shown.effective;
         shown_clear(&shown);
 
@@ -226,7 +243,10 @@ static void test_guard(void)
 #define P8_2_7    { 0x8000600fe1ff7ae1, 0x7fff6 }
 #define NOTHING   { 0, 0 }
 
-/* Groups that the guest must not see and, from real streams, wire groups */
+/*
+ * Groups that the guest must not see and, from real streams, wire groups.  In
+ * old releases, the models' names have capitals; -cpu takes either.
+ */
 static const struct {
     const char *machine;
     const char *cpu;
@@ -234,37 +254,36 @@ static const struct {
     const char *hidden;
     PPCInsns wire;
 } versions[] = {
-    { "pseries-2.1", "power7_v2.3", "2.6", "PPC_64BX", P7_2_6 },
-    { "pseries-2.5", "power8_v2.0", "2.6", "PPC_64H", P8_2_6 },
-    { "pseries-2.6", "power7_v2.3", "2.6", "PPC_64BX", P7_2_6 },
-    { "pseries-2.6", "power7+_v2.1", "2.6", "PPC2_PM_ISA206", P7_2_6 },
-    { "pseries-2.6", "power8_v2.0", "2.6", "PPC2_BCDA_ISA206", P8_2_6 },
-    { "pseries-2.6", "power8e_v2.1", "2.6", "PPC_CILDST", P8_2_6 },
-    { "pseries-2.6", "power8nvl_v1.0", "2.6", "PPC_64H", P8_2_6 },
+    { "pseries-2.1", "POWER7_v2.3", "2.6", "PPC_64BX", P7_2_6 },
+    { "pseries-2.5", "POWER8_v2.0", "2.6", "PPC_64H", P8_2_6 },
+    { "pseries-2.6", "POWER7_v2.3", "2.6", "PPC_64BX", P7_2_6 },
+    { "pseries-2.6", "POWER7+_v2.1", "2.6", "PPC2_PM_ISA206", P7_2_6 },
+    { "pseries-2.6", "POWER8_v2.0", "2.6", "PPC2_BCDA_ISA206", P8_2_6 },
+    { "pseries-2.6", "POWER8E_v2.1", "2.6", "PPC_CILDST", P8_2_6 },
+    { "pseries-2.6", "POWER8NVL_v1.0", "2.6", "PPC_64H", P8_2_6 },
     { "pseries-2.6", "970_v2.2", "2.6", NULL,
       { 0x0000600fe1dd2221, 0x10000 } },
-    { "pseries-2.6", "power5+_v2.1", "2.6", "PPC_POPCNTB",
+    { "pseries-2.6", "POWER5+_v2.1", "2.6", "PPC_POPCNTB",
       { 0x0000600fe0dd2221, 0x10000 } },
-    { "pseries-2.7", "power7_v2.3", "2.7", "PPC2_BCDA_ISA206", P7_2_7 },
-    { "pseries-2.7", "power8_v2.0", "2.7", "PPC2_BCDA_ISA206", P8_2_7 },
-    { "pseries-2.7", "power9_v2.0", "2.7", "PPC2_BCDA_ISA206", P8_2_7 },
-    { "pseries-2.8", "power8_v2.0", "none", NULL, NOTHING },
-    { "pseries-2.6", "power7_v2.3,insns-compat=2.7", "2.7",
+    { "pseries-2.7", "POWER7_v2.3", "2.7", "PPC2_BCDA_ISA206", P7_2_7 },
+    { "pseries-2.7", "POWER8_v2.0", "2.7", "PPC2_BCDA_ISA206", P8_2_7 },
+    { "pseries-2.7", "POWER9_v2.0", "2.7", "PPC2_BCDA_ISA206", P8_2_7 },
+    { "pseries-2.8", "POWER8_v2.0", "none", NULL, NOTHING },
+    { "pseries-2.6", "POWER7_v2.3,insns-compat=2.7", "2.7",
       "PPC2_BCDA_ISA206", P7_2_7 },
-    { "pseries-2.6", "power8_v2.0,insns-compat=none", "none", NULL, P8_2_6 },
-    { "pseries-2.7", "power8_v2.0,insns-compat=none", "none", NULL, P8_2_7 },
-    { "pseries-2.6", "power8_v2.0,insns-compat=2.2", "2.2", "PPC2_TM",
+    { "pseries-2.6", "POWER8_v2.0,insns-compat=none", "none", NULL, P8_2_6 },
+    { "pseries-2.7", "POWER8_v2.0,insns-compat=none", "none", NULL, P8_2_7 },
+    { "pseries-2.6", "POWER8_v2.0,insns-compat=2.2", "2.2", "PPC2_TM",
       { 0x8000600fe1ff3a61, 0x1fff6 } },
-    { "pseries-2.1", "power8_v2.0,insns-compat=2.1", "2.1", "PPC2_TM",
+    { "pseries-2.1", "POWER8_v2.0,insns-compat=2.1", "2.1", "PPC2_TM",
       { 0x8000600fe1ff3a61, 0xfff6 } },
-    { "pseries", "power8_v2.0,insns-compat=2.6", "2.6", "PPC_64H", NOTHING },
+    { "pseries", "POWER8_v2.0,insns-compat=2.6", "2.6", "PPC_64H", NOTHING },
 };
 
 static void test_version(const void *data)
 {
     int i = GPOINTER_TO_INT(data);
     g_autofree char *args = NULL;
-    g_autofree char *class_args = NULL;
     g_autofree char *wire_groups = ppc_insns_names(versions[i].wire);
     g_autofree char *model = g_strdup(versions[i].cpu);
     Shown shown, all;
@@ -272,9 +291,8 @@ static void test_version(const void *data)
     args = g_strdup_printf("-nodefaults -machine %s -cpu %s",
                            versions[i].machine, versions[i].cpu);
     model[strcspn(model, ",")] = 0;
-    class_args = g_strdup_printf("-machine none -cpu %s", model);
     shown = show_of(args);
-    all = show_of(class_args);
+    all = show_class(model);
 
     g_assert_cmpstr(shown.version, ==, versions[i].version);
     assert_insns(shown.wire, versions[i].wire);
@@ -299,7 +317,6 @@ static void test_other_machine(const void *data)
 {
     const char *machine = data;
     g_autofree char *args = g_strdup_printf("-nodefaults -machine %s", machine);
-    g_autofree char *class_args = NULL;
     g_autofree char *path = NULL;
     g_autofree char *type = NULL;
     QTestState *qts = qtest_init(args);
@@ -311,8 +328,7 @@ static void test_other_machine(const void *data)
     g_assert_true(g_str_has_suffix(type, CPU_SUFFIX));
     type[strlen(type) - strlen(CPU_SUFFIX)] = 0;
 
-    class_args = g_strdup_printf("-machine none -cpu %s", type);
-    all = show_of(class_args);
+    all = show_class(type);
     g_assert_cmpstr(shown.version, ==, "none");
     assert_insns(shown.effective, all.effective);
     assert_insns(shown.wire, (PPCInsns) NOTHING);
@@ -324,7 +340,7 @@ static void test_other_machine(const void *data)
 static void test_hotplug(void)
 {
     QTestState *qts = qtest_init("-nodefaults -machine pseries-2.7"
-                                 " -cpu power8_v2.0 -smp 1,maxcpus=2");
+                                 " -cpu POWER8_v2.0 -smp 1,maxcpus=2");
     QDict *answer;
     Shown first, second;
 
@@ -347,7 +363,7 @@ static void test_hotplug(void)
 static void test_set_after_realize(void)
 {
     QTestState *qts = qtest_init("-nodefaults -machine pseries-2.6"
-                                 " -cpu power8_v2.0");
+                                 " -cpu POWER8_v2.0");
     g_autofree char *path = cpu_path(qts, 0);
     QDict *answer = qtest_qmp(qts, "{'execute': 'qom-set', 'arguments': "
                               "{'path': %s, 'property': 'insns-compat',"
@@ -367,9 +383,9 @@ static const struct {
     const char *args;
     const char *words[4];
 } refused[] = {
-    { "unknown", "-machine pseries-2.6 -cpu power8_v2.0,insns-compat=2.65",
+    { "unknown", "-machine pseries-2.6 -cpu POWER8_v2.0,insns-compat=2.65",
       { "insns-compat=2.65", "2.6, 2.7, 2.8", "none" } },
-    { "empty", "-machine none -cpu power8_v2.0,insns-compat=",
+    { "empty", "-machine none -cpu POWER8_v2.0,insns-compat=",
       { "insns-compat=", "2.6, 2.7, 2.8", "none" } },
     { "no-history-970fx",
       "-machine mac99 -global powerpc64-cpu.insns-compat=2.7",
@@ -402,7 +418,7 @@ static void test_refused(const void *data)
 static void test_htm_under_tcg(void)
 {
     QTestState *qts = qtest_init("-nodefaults -accel tcg -S"
-                                 " -machine pseries-2.6 -cpu power8_v2.0");
+                                 " -machine pseries-2.6 -cpu POWER8_v2.0");
     QDict *answer = qom_get(qts, "/machine", "cap-htm");
 
     g_assert_false(qdict_get_bool(answer, "return"));

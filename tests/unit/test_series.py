@@ -522,7 +522,7 @@ class Whole(unittest.TestCase):
                        text=True, check=True)
         self.assertEqual((work / 'VERSION').read_text(), '7.2.50\n')
         self.assertEqual((work / 'target/ppc/thing.c').read_text(),
-                         'int thing;\nint more;\nint r8_0;\nint last;\n')
+                         THING + 'int more;\nint r8_0;\nint last;\n')
 
         walk = 'project/series/walk-through.toml'
         self.edit(walk, '"int more"', '"int less"')
