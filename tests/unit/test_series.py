@@ -655,7 +655,7 @@ class Whole(unittest.TestCase):
     def check_applied(self):
         """The tree is what the two patches make of it."""
         for path, text in (
-                ('thing.c', 'int thing;\nint more;\n'),
+                ('thing.c', THING + 'int more;\n'),
                 ('cpu_init.c', REALIZE.replace(
                     '    build', '    thing(cpu); /* in target/ppc */\n    build')),
                 ('cpu.c', CODE_C.replace('    call_me2(a);\n', ''))):
