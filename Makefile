@@ -18,7 +18,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations fuzz soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults fuzz soak setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -28,6 +28,7 @@ help:
 	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
+	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
@@ -88,6 +89,9 @@ check-qemu: setup
 
 check-series: setup
 	@$(PYTHON) scripts/check.py $(from) series
+
+check-faults: setup
+	@$(PYTHON) scripts/check.py $(from) faults
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py $(from)

@@ -237,11 +237,18 @@ def make_tree(tree, source, patches):
             touched.add(path)
         run(['git', 'apply', '--whitespace=nowarn', patch], cwd=stage, env=env)
     before = set(applied.read_text().split()) if applied.exists() else set()
-    applied.write_text('\n'.join(sorted(before | touched)) + '\n')
+    note(applied, before | touched)
     for path in sorted(before | touched):
         put((stage if path in touched else source) / path, tree / path)
-    applied.write_text('\n'.join(sorted(touched)) + '\n')
+    note(applied, touched)
     shutil.rmtree(stage)
+
+
+def note(path, names):
+    """Writes the names to the file path, or leaves what was there."""
+    new = path.with_name(path.name + '.new')
+    new.write_text('\n'.join(sorted(names)) + '\n')
+    new.replace(path)
 
 
 def put(wanted, path):
@@ -292,8 +299,9 @@ def build_tree(tree, out, options, targets):
         '--disable-slirp', '--disable-werror') if o in known)]
     if not bundled(tree):
         options.append(f'--firmwarepath={out / "firmware"}')
+    cc = next((o for o in options if o.startswith('--cc=')), '--cc=gcc')
     if shutil.which('ccache'):
-        options.append('--cc=ccache gcc')
+        options.append(cc.replace('=', '=ccache '))
     done, wanted = out / 'configured', ' '.join([str(tree), *options])
     if not done.exists() or done.read_text() != wanted:
         say('configuring QEMU')

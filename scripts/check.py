@@ -136,6 +136,14 @@ def check_fuzz(tally, seconds=30):
         tally.count(f'1..1\n{line}\n{problem}', '', 0)
 
 
+def check_faults(tally, place, long=False):
+    """Killed at random moments, a full disk, silent mirrors."""
+    tree = ['--base', place.base, '--tree', place.source] if place.base else []
+    tally.run('faults' + ', at length' * long, [
+        sys.executable, PROJECT / 'tests/faults/test_faults.py', '--tool', TOOL,
+        *tree, *['--long'] * long])
+
+
 def check_patches(tally, tree, patches):
     """checkpatch.pl of the tree on each patch."""
     out = [f'1..{len(patches)}']
@@ -363,8 +371,8 @@ def check_series(place, tally):
 
 def main():
     p = parser('Run the tests.')
-    p.add_argument('what', choices=['all', 'unit', 'base', 'qemu', 'series'],
-                   help='base: all but unit')
+    p.add_argument('what', choices=[
+        'all', 'unit', 'base', 'qemu', 'series', 'faults'], help='base: all but unit')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
@@ -372,13 +380,15 @@ def main():
     args = p.parse_args()
     tally, place = Tally(args.first), Place(args.base, args.qemu)
     with contextlib.suppress(Failed):
-        if args.what in ('unit', 'all'):
+        if args.what in ('unit', 'all', 'faults'):
             check_unit(tally)
         if args.what == 'all':
             check_fuzz(tally)
         if args.what in ('base', 'all'):
             with place.locked():
                 check_base(place, tally)
+                if args.what == 'all':
+                    check_faults(tally, place)
             for other in (Place(base, None) for base in args.also):
                 print(f'--- {other.base}, in brief')
                 with other.locked():
@@ -387,6 +397,10 @@ def main():
             with place.locked():
                 place.build()
                 check_qemu(place, tally)
+        elif args.what == 'faults':
+            with place.locked():
+                place.get_source()
+                check_faults(tally, place, long=True)
         elif args.what == 'series':
             with place.locked():
                 place.get_source()

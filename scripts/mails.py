@@ -8,13 +8,14 @@ the name and the mail address count, so that the same input gives the same
 bytes everywhere.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -57,17 +58,35 @@ def no_signals():
 
 @contextmanager
 def scratch_dir(parent):
-    """A temporary directory in parent, which is made if need be."""
-    path = None
+    """A temporary directory in parent, which is made if need be. Takes away
+    those of runs that were killed: whoever is alive has its own locked."""
+    path, lock = None, None
+
+    def locked(directory):
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        return fd
     try:
         with no_signals():
             parent.mkdir(parents=True, exist_ok=True)
             path = Path(tempfile.mkdtemp(prefix='.series-', dir=parent))
+            lock = locked(path)
+        for old in parent.glob('.series-*'):
+            with suppress(OSError):
+                if (fd := locked(old)) is not None:
+                    shutil.rmtree(old, ignore_errors=True)
+                    os.close(fd)
         yield path
     finally:
         with no_signals():
             if path:
                 shutil.rmtree(path, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
 
 
 def identity(project):

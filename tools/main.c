@@ -160,7 +160,8 @@ int main(int argc, char **argv)
 
             g_set_prgname(name);
             status = commands[i].run(argc - 1, argv + 1);
-            if (fflush(stdout) == EOF && status == EXIT_YES) {
+            if ((fflush(stdout) == EOF || ferror(stdout)) &&
+                status != EXIT_UNREADABLE) {
                 fprintf(stderr, "ppc-insns: cannot write the output\n");
                 status = EXIT_UNREADABLE;
             }

@@ -8,6 +8,8 @@ import unittest
 class Result(unittest.TestResult):
     """Prints a line for each test, and what failed as comments."""
 
+    failed = 0      # the number of the last test that a part of failed
+
     def line(self, test, verdict, detail=''):
         text = test.shortDescription() or test.id().split('.')[-1]
         print(f'{verdict} {self.testsRun} - {text}', flush=True)
@@ -24,6 +26,16 @@ class Result(unittest.TestResult):
     def addError(self, test, err):
         super().addError(test, err)
         self.line(test, 'not ok', self.errors[-1][1])
+
+    def addSubTest(self, test, subtest, err):
+        """One line for the test, at the first of its parts that fails."""
+        super().addSubTest(test, subtest, err)
+        if err:
+            detail = f'{subtest}\n' + (self.failures + self.errors)[-1][1]
+            if self.testsRun != self.failed:
+                self.line(test, 'not ok')
+            self.failed = self.testsRun
+            print(*('# ' + c for c in detail.rstrip().splitlines()), sep='\n')
 
     def addSkip(self, test, reason):
         text = test.shortDescription() or test.id().split('.')[-1]

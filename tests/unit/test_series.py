@@ -4,6 +4,7 @@
 
 import hashlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -798,6 +799,52 @@ class Whole(unittest.TestCase):
         self.assertEqual((r.returncode, r.stdout), (1, ''))
         self.assertRegex(r.stderr, r'\Aseries\.py: .*\n')
         self.assertEqual(snapshot(self.tmp / 'build'), before)
+
+    def test_unreadable(self):
+        """a file of the tree that may not be read; a place that may not be written"""
+        drop = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] \
+            if os.geteuid() == 0 else []
+        for closed, mode in ((self.tree / 'VERSION', 0),
+                             (self.tree / 'target/ppc/cpu.c', 0),
+                             (self.out.parent, 0o555)):
+            with self.subTest(closed):
+                self.out.parent.mkdir(exist_ok=True)
+                was = closed.stat().st_mode
+                closed.chmod(mode)
+                r = subprocess.run(
+                    [*drop, sys.executable, SCRIPTS / 'series.py', '--project',
+                     self.project, '--tree', self.tree, '--out', self.out],
+                    capture_output=True, text=True, env=self.env())
+                closed.chmod(was)
+                self.assertEqual((r.returncode, r.stdout), (1, ''))
+                self.assertRegex(r.stderr, r'\Aseries\.py: .*Permission denied.*\n\Z')
+                self.assertEqual(list(self.out.parent.iterdir()), [])
+        self.made()
+
+    def test_killed_at_random(self):
+        """SIGKILL at random moments: no --out or all of it, and the next succeeds"""
+        self.made()
+        wanted = {f.name: f.read_bytes() for f in self.out.iterdir()}
+        rng = random.Random()
+        begun = time.monotonic()
+        self.made()
+        takes = time.monotonic() - begun
+        for n in range(12):
+            if n % 2:
+                shutil.rmtree(self.out, ignore_errors=True)
+            with subprocess.Popen(
+                    [sys.executable, SCRIPTS / 'series.py', '--project', self.project,
+                     '--tree', self.tree, '--out', self.out], stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL, env=self.env(),
+                    start_new_session=True) as p:
+                time.sleep(rng.uniform(0, takes))
+                os.killpg(p.pid, signal.SIGKILL)
+            if self.out.exists():
+                self.assertEqual({f.name: f.read_bytes() for f in self.out.iterdir()},
+                                 wanted)
+        self.made()
+        self.assertEqual({f.name: f.read_bytes() for f in self.out.iterdir()}, wanted)
+        self.assertEqual(list(self.out.parent.iterdir()), [self.out])
 
     def test_killed(self):
         """SIGTERM in the middle leaves neither --out nor scratch files"""
