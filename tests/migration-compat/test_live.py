@@ -20,8 +20,8 @@ CPUS = ("POWER7", "POWER8", "POWER9")           # 2.7 and older did not know POW
 EACH_DEVICE = tuple(name for name in h.DEVICES if name not in ("bare", "all devices"))
 
 # Machine versions, CPUs, numbers of CPUs, device sets (see harness.DEVICES): all combinations in a line are tested, each once.
-# To test another one, add a line. "newest" is the newest machine version that both sides have, "all" are all of them; one that
-# a binary does not have is skipped. All of these work from stock 7.2.22 to stock 7.2.22 with harness.stock_options().
+# To test another one, add a line. "newest" is the newest machine version that both sides have, "all" are all of them; what is newer
+# than that is left out. All of these work from stock 7.2.22 to stock 7.2.22 with harness.stock_options().
 # pseries-3.0 to 7.2 print warnings about cap-cfpc, cap-sbbc, cap-ibs and cap-ccf-assist, which TCG lacks; pseries-2.x do not
 # ask for them.
 TABLE = (
@@ -53,10 +53,12 @@ class Row:
 def rows_of(table, machines):
     """The lines of a table as Row objects, each once. MACHINES: all machine versions that there are, oldest first."""
     names = {"newest": machines[-1:], "all": machines}
+    newest = h.version(machines[-1].split("-")[1])
     found = {}
     for wanted, *others in table:
         for machine in itertools.chain.from_iterable(names.get(name, (name,)) for name in wanted):
-            found.update((Row(machine, *each), None) for each in itertools.product(*others))
+            if h.version(machine.split("-")[1]) <= newest:
+                found.update((Row(machine, *each), None) for each in itertools.product(*others))
     return list(found)
 
 
