@@ -19,17 +19,20 @@ void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
 {
     PPCInsnsCompat *compat = &cpu->insns_compat;
     PowerPCCPUClass *pcc = POWERPC_CPU_GET_CLASS(cpu);
+    PPCRelease machine = 0;
     PPCInsns hidden = { 0 };
 
     compat->family = ppc_family_by_pvr(pcc->pvr);
     if (compat->machine_version) {
-        compat->wire_release = ppc_release_parse(compat->machine_version);
+        machine = ppc_release_parse(compat->machine_version);
+    }
+    if (machine <= PPC_RELEASE_LAST_ON_WIRE) {
+        compat->wire_release = machine;
     }
 
     if (!compat->version) {
-        compat->version = g_strdup(compat->wire_release ?
-                                   compat->machine_version : "none");
-        compat->guest_release = compat->wire_release;
+        compat->version = g_strdup(machine ? compat->machine_version : "none");
+        compat->guest_release = machine;
     } else if (strcmp(compat->version, "none") != 0) {
         compat->guest_release = ppc_release_parse(compat->version);
         if (!compat->guest_release) {
@@ -46,7 +49,9 @@ void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
                        object_get_typename(OBJECT(cpu)), pcc->pvr);
             return;
         }
-        compat->wire_release = compat->guest_release;
+        if (compat->wire_release) {
+            compat->wire_release = compat->guest_release;
+        }
     }
 
     /* Under KVM the host decides what executes. */
@@ -64,7 +69,7 @@ static PPCInsns ppc_insns_compat_effective(PowerPCCPU *cpu)
 
 PPCInsnsWire ppc_insns_compat_wire(PowerPCCPU *cpu)
 {
-    if (!cpu->pre_2_8_migration || !cpu->insns_compat.wire_release) {
+    if (!cpu->insns_compat.wire_release) {
         return (PPCInsnsWire) { 0 };
     }
     return ppc_insns_wire(cpu->insns_compat.family,

@@ -19,6 +19,7 @@ typedef struct PPCInsnsCompat {
     /*
      * Property "x-insns-compat-default": the machine version's own, for the
      * guest if there is no "insns-compat", for the wire if that is "none".
+     * NULL, or later than 2.7, if its streams do not have the words.
      */
     char *machine_version;
 

@@ -113,7 +113,7 @@ int ppc_insns_check_stream(PowerPCCPU *cpu)
     g_autofree char *more = NULL;
     g_autofree char *less = NULL;
 
-    if (!cpu->pre_2_8_migration ||
+    if (!compat->wire_release ||
         ppc_insns_check(stream, compat->family, compat->wire_release, own,
                         &verdict)) {
         return 0;

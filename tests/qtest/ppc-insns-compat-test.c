@@ -337,10 +337,12 @@ static void test_other_machine(const void *data)
 }
 
 /* All CPUs look alike, those that are plugged in later, too. */
-static void test_hotplug(void)
+static void test_hotplug(const void *data)
 {
-    QTestState *qts = qtest_init("-nodefaults -machine pseries-2.7"
-                                 " -cpu POWER8_v2.0 -smp 1,maxcpus=2");
+    g_autofree char *args = g_strdup_printf("-nodefaults -machine %s"
+                                            " -smp 1,maxcpus=2",
+                                            (const char *)data);
+    QTestState *qts = qtest_init(args);
     QDict *answer;
     Shown first, second;
 
@@ -362,8 +364,8 @@ static void test_hotplug(void)
 
 static void test_set_after_realize(void)
 {
-    QTestState *qts = qtest_init("-nodefaults -machine pseries-2.6"
-                                 " -cpu POWER8_v2.0");
+    QTestState *qts = qtest_init("-nodefaults -machine pseries"
+                                 " -cpu POWER8_v2.0,insns-compat=2.6");
     g_autofree char *path = cpu_path(qts, 0);
     QDict *answer = qtest_qmp(qts, "{'execute': 'qom-set', 'arguments': "
                               "{'path': %s, 'property': 'insns-compat',"
@@ -383,7 +385,7 @@ static const struct {
     const char *args;
     const char *words[4];
 } refused[] = {
-    { "unknown", "-machine pseries-2.6 -cpu POWER8_v2.0,insns-compat=2.65",
+    { "unknown", "-machine pseries -cpu POWER8_v2.0,insns-compat=2.65",
       { "insns-compat=2.65", "2.6, 2.7, 2.8", "none" } },
     { "empty", "-machine none -cpu POWER8_v2.0,insns-compat=",
       { "insns-compat=", "2.6, 2.7, 2.8", "none" } },
@@ -462,8 +464,13 @@ int main(int argc, char **argv)
     qtest_add_func("ppc-insns-compat/set-after-realize",
                    test_set_after_realize);
     if (qtest_has_machine("pseries-2.7")) {
-        qtest_add_func("ppc-insns-compat/hotplug", test_hotplug);
+        qtest_add_data_func("ppc-insns-compat/hotplug",
+                            "pseries-2.7 -cpu POWER8_v2.0", test_hotplug);
         qtest_add_func("ppc-insns-compat/htm-under-tcg", test_htm_under_tcg);
+    } else {
+        qtest_add_data_func("ppc-insns-compat/hotplug",
+                            "pseries -cpu POWER8_v2.0,insns-compat=2.7",
+                            test_hotplug);
     }
     return g_test_run();
 }
