@@ -6,6 +6,7 @@
                           read where it stands, and never changed)
     build/PLACE/series    the patches (as mails; else series-quilt, series-rpm)
     build/PLACE/patched   a copy of the source with the series applied
+    build/PLACE/meson     only where the machine's is too old for the source
     build/PLACE/bin       where that is built
     build/PLACE/stock     qemu-system-ppc64 as the distribution has it
     build/PLACE/plain     the source without the series, to compare the speed;
@@ -28,6 +29,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import mails
@@ -117,6 +119,26 @@ class Place:
         run_script('qemu-source.py', '--stock', self.base or 'apt',
                    self.stock.parent)
 
+    def get_meson(self):
+        """Unpacks a meson that the source takes if it brings none and the
+        machine's is too old: the one of the base's own release."""
+        deps, meson = self.source / 'pythondeps.toml', self.dir / 'meson'
+        if meson.exists() or not deps.exists() or \
+                any(self.source.glob('python/wheels/meson-*.whl')):
+            return
+        wanted = tomllib.loads(deps.read_text())['meson']['meson']['accepted']
+        have = run(['meson', '--version'], stdout=subprocess.PIPE,
+                   text=True).stdout.strip()
+        if [int(n) for n in re.findall(r'\d+', have)] >= \
+                [int(n) for n in re.findall(r'\d+', wanted)]:
+            return
+        if not self.base:
+            raise BuildError(f'{self.source} needs meson {wanted}, and this '
+                             f'machine has {have}: install a newer one')
+        say(f'getting the meson of {self.base}: this machine has {have}, and '
+            f'{wanted} is needed')
+        run_script('qemu-source.py', '--package', 'meson', self.base, meson)
+
     def make_series(self, out=None, signoff=False, quiet=False, form='mail'):
         """Writes the patches to out; returns them in order."""
         out = Path(out) if out else self.series
@@ -198,6 +220,7 @@ class Place:
                 'what "make series" makes, and build it by hand; docs/bases.md '
                 'says what such a tree needs today')
         self.get_stock()
+        self.get_meson()
         self.make_patched()
         build_tree(self.patched, self.bin, TARGET_LIST,
                    [EMULATOR, *tests_in(self.patched)])
@@ -302,6 +325,9 @@ def build_tree(tree, out, options, targets):
     options = [*options, *(o for o in (     # the first is not in 5.2
         '--without-default-features', '--disable-docs', '--disable-tools',
         '--disable-slirp', '--disable-werror') if o in known)]
+    if not (tree / 'pc-bios/bios.bin').exists() and \
+            (tree / 'pythondeps.toml').exists():    # 10.0 looks for them
+        options.append('--disable-install-blobs')
     if not bundled(tree):
         options.append(f'--firmwarepath={out / "firmware"}')
     cc = next((o for o in options if o.startswith('--cc=')), '--cc=gcc')
@@ -318,12 +344,20 @@ def build_tree(tree, out, options, targets):
     logged(['ninja', *targets], out, 'build.log')
 
 
+def environment(out):
+    """The environment in which a build directory below build/PLACE is used."""
+    env = {**os.environ, 'CCACHE_BASEDIR': str(out.parent),
+           'CCACHE_NOHASHDIR': 'true'}
+    meson = out.parent / 'meson/usr/lib/python3/dist-packages'
+    if meson.exists():
+        env['PYTHONPATH'] = str(meson)
+    return env
+
+
 def logged(command, cwd, name):
     """Runs a command with its output in a log file and, in short, shown:
     on a terminal the current step, otherwise a line now and then."""
-    log, tty = cwd / name, sys.stderr.isatty()
-    env = {**os.environ, 'CCACHE_BASEDIR': str(cwd.parent),
-           'CCACHE_NOHASHDIR': 'true'}
+    log, tty, env = cwd / name, sys.stderr.isatty(), environment(cwd)
     shown = time.monotonic()
     with open(log, 'w') as f, subprocess.Popen(
             [str(c) for c in command], cwd=cwd, env=env, text=True,

@@ -5,11 +5,13 @@
     qemu-source.py debian/bookworm build/debian-bookworm/qemu
     qemu-source.py apt DIR          (the release that this machine runs)
     qemu-source.py --stock debian/bullseye build/debian-bullseye/stock
+    qemu-source.py --package meson debian/trixie build/debian-trixie/meson
 
 With --stock, DIR/qemu-system-ppc64 is the distribution's own QEMU. For the
 release that the machine runs, that is a link to what is installed; for another
 one, its package and all that it depends on are unpacked in DIR, and run with
-their own libraries; nothing is installed.
+their own libraries; nothing is installed. With --package, DIR is a package
+without what it depends on.
 
 The mirrors are those that the machine's own package sources name; for another
 release of the same distribution, the same mirrors are asked for that one. apt
@@ -328,12 +330,28 @@ def get_stock(suite, entries, out, work, lock):
     print(f'{out}: {EMULATOR} of {suite}')
 
 
+def get_package(package, suite, entries, out, work, lock):
+    """Unpacks one binary package into the directory out."""
+    apt = updated_apt(suite, entries, 'deb', work, lock)
+    files, new = work / 'files', work / 'files/unpacked'
+    for old in files.glob('*.deb'):
+        old.unlink()
+    shutil.rmtree(new, ignore_errors=True)
+    apt.run('apt-get', 'download', package, show=True, cwd=files)
+    deb, = files.glob('*.deb')
+    apt.run('dpkg-deb', '-x', str(deb), str(new))
+    new.rename(out)
+    shutil.rmtree(work)
+    print(f'{out}: {deb.name} of {suite}')
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(
         description="Get the source, or the binary, of a distribution's QEMU "
         'through apt.')
     parser.add_argument('--stock', action='store_true',
                         help='the binary, not the source')
+    parser.add_argument('--package', help='this package instead')
     parser.add_argument('base', help='debian/bookworm, ... (series/bases.toml), '
                         'or apt for what this machine runs')
     parser.add_argument('dir', type=Path, help='where to unpack it')
@@ -345,11 +363,12 @@ def main(argv=None):
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, stop)
     try:
-        if (out / (EMULATOR if args.stock else 'VERSION')).exists():
+        if (out / (EMULATOR if args.stock else 'usr' if args.package else
+                   'VERSION')).exists():
             return 0
         if out.exists():
-            raise SourceError(f'{out} is there and is not QEMU; move it away or '
-                              'give another directory')
+            raise SourceError(f'{out} is there and is something else; move it '
+                              'away or give another directory')
         for tool, package in (('apt-get', 'apt'), ('dpkg-source', 'dpkg-dev')):
             if not shutil.which(tool):
                 raise SourceError(f'{tool} is missing; install the package '
@@ -377,8 +396,11 @@ def main(argv=None):
         with open(work / 'lock', 'w') as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)    # another run may be at it
             if not out.exists():
-                (get_stock if args.stock else get_source)(
-                    suite, entries, out, work, lock)
+                if args.package:
+                    get_package(args.package, suite, entries, out, work, lock)
+                else:
+                    (get_stock if args.stock else get_source)(
+                        suite, entries, out, work, lock)
     except (SourceError, OSError) as e:
         print(f'qemu-source.py: {e}', file=sys.stderr)
         return 1

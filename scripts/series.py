@@ -36,7 +36,8 @@ HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
 BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
               'features': dict}
 BASE_KEYS = {'suite': str, 'version': str, 'fits': bool}
-FEATURE_KEYS = {'from': str, 'until': str, 'file': str, 'contains': str}
+FEATURE_KEYS = {'what': str, 'from': str, 'until': str, 'file': str,
+                'contains': str}
 
 # One patch of the result. text: path -> new text of each file it changes.
 Patch = namedtuple('Patch', 'name subject message text')
@@ -186,17 +187,22 @@ class Base:
                     span = ' '.join(f'{k} {f[k]}' for k in ('from', 'until')
                                     if k in f)
                     return (f'{"needs" if want else "is for bases without"} '
-                            f'{name} (QEMU {span})')
+                            f'{f.get("what", name)} (QEMU {span})')
         return None
 
     def expand(self, text):
         """Our text with the tree's names for the directories of bases.toml;
         @{last}, @{next} -> the tree's release and the one after it, as 7.2,
         or with what follows a colon in place of the point: @{last:_} -> 7_2;
-        @{opened} -> VERSION when development of the next begins."""
+        @{opened} -> VERSION when development of the next begins. What stands
+        between a line @{needs:NAME} or @{lacks:NAME} and a line @{end} stays
+        only where the base has, or has not, that feature."""
         opened = (*self.release[:2], 50)
         releases = {'last': self.release[:2], 'opened': opened,
                     'next': release('.'.join(map(str, opened)))[:2]}
+        text = re.sub(r'^@\{(needs|lacks):([^}]*)\}\n(.*?)^@\{end\}\n', lambda m:
+                      m[3] if self.has(m[2]) == (m[1] == 'needs') else '',
+                      text, flags=re.M | re.S)
         names = '|'.join(map(re.escape, self.facts['directories']))
         text = re.sub(rf'(?<![\w-])(?:{names})(?![\w-])',
                       lambda m: self.path(m[0]), text)
@@ -337,7 +343,7 @@ def apply_all(project, base, patches, walk=()):
         where = f'patch {name}'
         try:
             if reason := base.unmet(table):
-                left_out.append((name, reason))
+                left_out.append((name, table['subject'].strip(), reason))
                 continue
             before, touched = dict(now), []
             for file in table.get('files', []):
@@ -355,23 +361,37 @@ def apply_all(project, base, patches, walk=()):
                                 for k in ('subject', 'message'))
             done.append(Patch(name, subject, message, text))
         else:
-            left_out.append((name, 'has nothing to do here'))
+            left_out.append((name, table['subject'].strip(),
+                             'has nothing to do here'))
     if not done:
         raise SeriesError('no patch concerns this base')
     return Result(done, left_out, original, modes)
 
 
 def cover_letter(cover, base, made_for, result, signoff):
-    """Subject and text of the cover letter, the latter with our own notes."""
+    """Subject and text of the cover letter, the latter with our own notes.
+    @{patch:NAME} in it is the number that the patch has in the result."""
+    names = [p.name for p in result.patches]
+
+    def number(m):
+        if m[1] not in names:
+            raise SeriesError(f'{m[0]} is not among the patches for this base')
+        return str(names.index(m[1]) + 1)
+    try:
+        message = re.sub(r'@\{patch:([^}]*)\}', number,
+                         base.expand(cover['message']).strip())
+    except SeriesError as e:
+        raise SeriesError(f'series/00-cover.toml: {e}') from e
     notes = [f'Made for {made_for}.']
-    notes += [f'Left out: {n}, which {reason}.' for n, reason in result.left_out]
+    notes += [f'Left out: "{subject}", which {reason}.'
+              for _, subject, reason in result.left_out]
     if not signoff:
         notes.append('The patches carry no Signed-off-by: whoever submits them '
                      'adds their own.')
     notes = [textwrap.fill(n, 75, subsequent_indent='  ', break_on_hyphens=False)
              for n in notes]
-    return '\n\n'.join([base.expand(cover['subject']).strip(),
-                        base.expand(cover['message']).strip(), '\n'.join(notes)])
+    return '\n\n'.join([base.expand(cover['subject']).strip(), message,
+                        '\n'.join(notes)])
 
 
 def generate(project, tree, out, name=None, signoff=False, form='mail'):
@@ -437,7 +457,7 @@ def main(argv=None):
         return 1
     for n, p in enumerate(result.patches, 1):
         print(f'{n:4}  {p.subject}')
-    for name, reason in result.left_out:
+    for name, _, reason in result.left_out:
         print(f'left out: {name}, which {reason}')
     return 0
 

@@ -559,12 +559,47 @@ class Whole(unittest.TestCase):
         self.assertEqual(self.made(), '   1  target-ppc: add a thing\n'
                          'left out: 02-use, which needs caps (QEMU from 2.11.1)\n')
         cover = (self.out / '0000-cover-letter.patch').read_text()
-        self.assertIn('Left out: 02-use, which needs caps (QEMU from 2.11.1).\n', cover)
+        self.assertIn('Left out: "target/ppc: use the thing", which needs caps (QEMU '
+                      'from 2.11.1).\n', cover)
+        self.edit('project/series/bases.toml', '[features.caps]\n',
+                  '[features.caps]\nwhat = "capabilities"\n')
+        self.assertIn('needs capabilities (QEMU from 2.11.1)\n', self.made('--check'))
         first = (self.out / '0001-add.patch').read_text()
         self.assertIn('Subject: [PATCH 1/1] target-ppc: add a thing', first)
         self.assertIn('+++ b/target-ppc/thing.c', first)
         self.assertIn('+' + THING.replace('target/ppc/', 'target-ppc/'), first)
         self.assertIn('+    thing(cpu); /* in target-ppc */', first)
+
+    def test_parts(self):
+        """parts of messages and of what is inserted for some bases only; numbers"""
+        self.edit('project/series/00-cover.toml', 'What it is about.\n', '''\
+@{needs:caps}
+Patch @{patch:02-use} is about caps,
+@{end}
+@{lacks:caps}
+See patch @{patch:02-use}.
+@{end}
+@{needs:old}
+
+and in @{dir:target/ppc}.
+@{end}
+''')
+        self.edit('project/series/01-add.toml', '    thing(cpu);', '@{lacks:old}\n'
+                  '    none();\n@{end}\n    thing(cpu);')
+        self.made()
+        self.assertIn('\n\nPatch 2 is about caps,\n\nand in target/ppc.\n\nMade for',
+                      (self.out / '0000-cover-letter.patch').read_text())
+        first = (self.out / '0001-add.patch').read_text()
+        self.assertIn('\n {\n+    thing(cpu); /*', first)
+        self.edit('project/series/00-cover.toml', '@{needs:caps}', '@{lacks:caps}')
+        self.edit('project/series/02-use.toml', 'needs = ["caps"]', 'lacks = ["caps"]')
+        shutil.rmtree(self.out)
+        self.edit('project/series/00-cover.toml', '@{needs:old}', 'Not @{patch:02-use}.')
+        self.refused('series/00-cover.toml: @{{patch:02-use}} is not among the patches '
+                     'for this base')
+        self.edit('project/series/00-cover.toml', 'Not @{patch:02-use}.', '@{needs:odd}')
+        self.refused("series/00-cover.toml: unknown feature 'odd'; series/bases.toml has "
+                     'caps, old, checked')
 
     def test_versions(self):
         """which release a VERSION stands for"""
