@@ -7,6 +7,7 @@ set in the environment, a test that was skipped counts as failed.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -18,8 +19,8 @@ from pathlib import Path
 
 import fuzz
 from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
-                   build_tree, guarded, link_firmware, parser, run, say,
-                   tests_in)
+                   build_tree, environment, guarded, link_firmware, parser, run,
+                   say, tests_in)
 from walk_through import WalkThrough
 
 MIGRATION = PROJECT / 'tests/migration-compat'
@@ -319,9 +320,10 @@ def check_qemu(place, tally):
     link_firmware(place.bin)
     out, log = [], place.bin / 'meson-logs/testlog.json'
     log.unlink(missing_ok=True)     # or it might be that of an earlier run
-    subprocess.run(['meson', 'test', '-C', place.bin, '--no-rebuild',
-                    '--suite', 'unit', '--suite', 'qtest-ppc64'],
-                   stdout=sys.stderr)
+    own = place.bin / 'pyvenv/bin/meson'
+    subprocess.run([own if own.exists() else 'meson', 'test', '-C', place.bin,
+                    '--no-rebuild', '--suite', 'unit', '--suite', 'qtest-ppc64'],
+                   stdout=sys.stderr, env=environment(place.bin))
     for row in map(json.loads, log.read_text().splitlines()):
         bad = row['result'] not in ('OK', 'SKIP')
         out.append(f'{"not " if bad else ""}ok {len(out) + 1} - {row["name"]}' +
@@ -333,6 +335,7 @@ def check_qemu(place, tally):
 def check_series(place, tally):
     """Each patch alone, after its predecessors: git am, build, tests."""
     tree, out = place.dir / 'am', place.dir / 'am-bin'
+    place.get_meson()
     patches = place.make_series(quiet=True)
     say('a pristine tree in git')
     shutil.rmtree(tree, ignore_errors=True)
