@@ -47,7 +47,7 @@ void ppc_insns_compat_class_init(ObjectClass *oc);
  *        CPU is of a family that has no history
  *
  * Settles the compat version and, under TCG, the effective groups.  To be
- * called after all that changes insns_flags, before anything is built on them.
+ * called first in realize, where an error leaves nothing to undo.
  */
 void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp);
 
