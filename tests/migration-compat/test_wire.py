@@ -10,6 +10,7 @@
     fresh    a guest started here, pseries-2.1 to 2.7, every model: words, and structure where that machine was recorded
     compat   -global powerpc64-cpu.insns-compat: the words of the release it names
     stock    all machine versions, with devices: structure as stock's, but for what the series changes on purpose
+    sent     all machine versions: what no older release takes another version of
     onward   every recorded stream, loaded here, saved again, loaded into stock
     back     a guest of stock, migrated here and saved: words and structure are those of the old release
 
@@ -258,6 +259,14 @@ def check_stock(qemu, stock, machine, model):
     return lines + check_iommu(new, machine)
 
 
+def check_sent(qemu, machine, model):
+    """Versions of which older releases take no other: spapr_iommu, and 1 of cpu/slb, which 9.2 and later have as 2."""
+    sections = h.structure(h.save_guest(qemu, machine, model))
+    found = {each for section in sections if section.name == "cpu" for each in section.subsections if each[0] == "cpu/slb"}
+    wrong = [] if found == {("cpu/slb", 1)} else [f"cpu/slb must be version 1, found is {found}"]
+    return wrong + check_iommu(sections, machine)
+
+
 def check_onward(qemu, stock, row):
     """The guest of a stream goes on here, then in stock, which needs cap-htm=off for POWER8; so this side gets it, too."""
     machine = row.machine + h.stock_options(row.machine, row.cpu)
@@ -318,6 +327,9 @@ def tests(qemu, stock, rows):
     for machine in h.machine_versions(qemu, stock):
         for model in ("POWER8", "POWER9"):
             yield f"stock: {machine} {model}", lambda m=machine, c=model: check_stock(qemu, stock, m, c)
+    for machine in h.machine_versions(qemu):
+        if h.version(machine.split("-")[1]) >= (3, 0):
+            yield f"sent: {machine} POWER8", lambda m=machine: check_sent(qemu, m, "POWER8")
     for row in rows:
         yield f"onward: {row.name}", lambda row=row: need(row.machine) and check_onward(qemu, stock, row)
     for machine in ("pseries-2.1", "pseries-2.6", "pseries-2.7"):
