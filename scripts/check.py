@@ -285,12 +285,13 @@ def check_migration(tally, place, brief):
     if not has_streams(place.patched):
         print('left out: recorded streams, and all of pseries-2.x, which this QEMU '
               'does not have')
-        tests, wire, live = [], ('-k', '^sent'), ('-k', r'^pseries-([3-9]|\d\d)\.')
+        tests, wire, live = [], ('-k', '^sent'), ('-k', r'pseries-([3-9]|\d\d)\.')
     tests.append(('what the patched QEMU sends', 'test_wire.py', *qemu, *stock, *wire))
     if not brief:
         pair = '--a', place.qemu, '--b', place.stock
         tests += [('live, patched and stock, both ways', 'test_live.py', *pair, *live),
-                  ('around and around', 'soak.py', *pair, '--rounds', '20')]
+                  ('around and around', 'soak.py', *pair, '--rounds', '20',
+                   *live)]
     with tempfile.NamedTemporaryFile() as file:
         if subprocess.run([place.stock, '-dump-vmstate', file.name],
                           stderr=subprocess.DEVNULL).returncode:

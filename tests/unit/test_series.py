@@ -581,7 +581,7 @@ See patch @{patch:02-use}.
 @{end}
 @{needs:old}
 
-and in @{dir:target/ppc}.
+and in target/ppc.
 @{end}
 ''')
         self.edit('project/series/01-add.toml', '    thing(cpu);', '@{lacks:old}\n'
