@@ -18,7 +18,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults fuzz soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults fuzz fuzz-qemu soak setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -30,6 +30,7 @@ help:
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
+	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
@@ -98,6 +99,9 @@ check-mutations: setup
 
 fuzz: setup
 	@$(PYTHON) scripts/fuzz.py --time $(FUZZ_TIME)
+
+fuzz-qemu: setup
+	@$(PYTHON) scripts/fuzz-qemu.py $(from)
 
 clean:
 	rm -rf build
