@@ -9,6 +9,7 @@
     again    every recorded stream, loaded and saved again: words and structure are those of the old release
     fresh    a guest started here, pseries-2.1 to 2.7, every model: words, and structure where that machine was recorded
     compat   -global powerpc64-cpu.insns-compat: the words of the release it names
+    absent   a stream whose words were turned off: nothing is compared with what is not there
     stock    all machine versions, with devices: structure as stock's, but for what the series changes on purpose
     sent     all machine versions: what no older release takes another version of
     onward   every recorded stream, loaded here, saved again, loaded into stock
@@ -248,6 +249,18 @@ def check_compat(qemu, machine, model, release):
     return check_words(h.structure(h.save_guest(qemu, machine, model, options=options)), words(release, model), 1)
 
 
+def check_absent(qemu, machine, model):
+    """Without the words there is nothing to judge: what this side expects stands in for them."""
+    options = ("-global", "powerpc64-cpu.pre-2.8-migration=off")
+    stream = h.save_guest(qemu, machine, model, options=options)
+    if any(section.name == "cpu" and section.content.endswith(words("2.6", model)) for section in h.structure(stream)):
+        return ["the words must not be in the stream"]
+    row = h.Stream("", h.release_of(qemu), machine, model, 1, b"", "", "")
+    result = h.load(qemu, row, stream=stream, options=options)
+    wrong = [] if result.loaded else ["must load"]
+    return wrong + ["must not warn about groups"] * bool(result.group_warnings) + (result.describe() if wrong else [])
+
+
 def check_stock(qemu, stock, machine, model):
     """The same guest, with devices, in both: same structure, but for the version of spapr_iommu up to pseries-7.0."""
     option, release = h.stock_options(machine, model), h.version(machine.split("-")[1])
@@ -319,6 +332,9 @@ def tests(qemu, stock, rows):
             ("pseries-2.1", "POWER8", "2.1"), ("pseries-2.7", "POWER7", "2.6"), ("pseries-2.7", "POWER8", "2.6")):
         yield f"compat: {machine} {model} insns-compat={release}", \
             lambda m=machine, c=model, r=release: need(m) and check_compat(qemu, m, c, r)
+    if h.version(h.release_of(qemu)) >= (2, 8):     # whose fields can be turned off
+        for model in ("POWER7", "POWER8"):
+            yield f"absent: pseries-2.6 {model}", lambda c=model: need("pseries-2.6") and check_absent(qemu, "pseries-2.6", c)
     if not stock:
         def no_stock():
             raise h.Skip("no --stock was given")
