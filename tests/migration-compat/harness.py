@@ -301,8 +301,9 @@ class Section:
         return f"{self.name} {self.instance:#x}" if self.instance > 255 else f"{self.name} {self.instance}"
 
 
-# START (1) or FULL (4), number of the section, length of the name.
-_HEADER = re.compile(rb"([\x01\x04])(\0\0[\0-\x0f].)([\x02-\x7f])", re.DOTALL)
+# START (1) or FULL (4), number of the section, length of the name. No name has less than three bytes, and no version is 0: registers
+# may hold what looks like a shorter one.
+_HEADER = re.compile(rb"([\x01\x04])(\0\0[\0-\x0f].)([\x03-\x7f])", re.DOTALL)
 _NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_/:@.,+ -]*")
 _SUBSECTION = re.compile(rb"\x05([\x04-\x7f])[a-z]", re.DOTALL)
 _FOOTER, _DESCRIPTION = b"\x7e", b"\x06"
@@ -370,7 +371,7 @@ def structure(stream, tool=True):
         body = found.start() + 14 + length
         if name and body <= end:
             instance, number = struct.unpack_from(">II", stream, body - 8)
-            if number < 256:
+            if 0 < number < 256:
                 heads.append((found.start(), body, found[1] == b"\x04", found[2], name, instance, number))
     sections = []
     for (_, body, full, footer, name, instance, number), following in zip(heads, [head[0] for head in heads[1:]] + [end - 1]):
