@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Writes a recorded stream as text, for patches, which cannot carry binary files.
+"""Writes a recorded stream, or the guest, as text, for patches, which cannot carry binary files.
 
     stream_text.py STREAM.xz > STREAM.h.inc
+    stream_text.py guest.bin > guest.h.inc
 
 A stream of our guest is zeros for the most part. Each line of the text is a C string; the bytes are those of its lines in
 turn:
@@ -91,11 +92,12 @@ def read_text(path):
 
 
 def write_text(path, out):
-    """Writes the stream in the .xz file PATH to the file object OUT."""
-    with lzma.open(path) as file:
+    """Writes the file PATH, unpacked if it is an .xz, to the file object OUT."""
+    packed = path.endswith(".xz")
+    with lzma.open(path) if packed else open(path, "rb") as file:
         lines = encode(file.read())
     name = os.path.basename(path).removesuffix(".stream.xz")
-    out.write(f"/*\n * {name}: a recorded stream, as text\n *\n"
+    out.write(f"/*\n * {name}{': a recorded stream' if packed else ''}, as text\n *\n"
               " * SPDX-License-Identifier: GPL-2.0-or-later\n */\n")
     out.writelines(f'"{line}",\n' for line in lines)
 

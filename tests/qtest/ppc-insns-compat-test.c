@@ -417,7 +417,7 @@ static void test_refused(const void *data)
 }
 
 /* pseries-2.6 is older than capabilities: TCG needs no cap-htm=off. */
-static void test_htm_under_tcg(void)
+static void test_htm_under_tcg(const void *data)
 {
     QTestState *qts = qtest_init("-nodefaults -accel tcg -S"
                                  " -machine pseries-2.6 -cpu POWER8_v2.0");
@@ -428,6 +428,27 @@ static void test_htm_under_tcg(void)
     qtest_quit(qts);
 }
 
+static void test_no_machine(const void *data)
+{
+    g_autofree char *why = g_strdup_printf("this QEMU has no %s",
+                                           (const char *)data);
+
+    g_test_skip(why);
+}
+
+/* Adds a test that is skipped if this QEMU does not have @machine. */
+static void add_test(const char *name, const char *machine, const void *data,
+                     void (*test)(const void *))
+{
+    g_autofree char *path = g_strdup_printf("ppc-insns-compat/%s", name);
+
+    if (qtest_has_machine(machine)) {
+        qtest_add_data_func(path, data, test);
+    } else {
+        qtest_add_data_func(path, machine, test_no_machine);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const others[] = {
@@ -436,24 +457,23 @@ int main(int argc, char **argv)
     size_t i;
 
     g_test_init(&argc, &argv, NULL);
+    if (!getenv("QTEST_QEMU_BINARY")) {
+        g_print("1..0 # SKIP QTEST_QEMU_BINARY is not set\n");
+        return 0;
+    }
 
     qtest_add_func("ppc-insns-compat/guard", test_guard);
     for (i = 0; i < ARRAY_SIZE(versions); i++) {
-        if (qtest_has_machine(versions[i].machine)) {
-            g_autofree char *path =
-                g_strdup_printf("ppc-insns-compat/version/%s/%s",
-                                versions[i].machine, versions[i].cpu);
+        g_autofree char *name = g_strdup_printf("version/%s/%s",
+                                                versions[i].machine,
+                                                versions[i].cpu);
 
-            qtest_add_data_func(path, GINT_TO_POINTER(i), test_version);
-        }
+        add_test(name, versions[i].machine, GINT_TO_POINTER(i), test_version);
     }
     for (i = 0; i < ARRAY_SIZE(others); i++) {
-        if (qtest_has_machine(others[i])) {
-            g_autofree char *path =
-                g_strdup_printf("ppc-insns-compat/other/%s", others[i]);
+        g_autofree char *name = g_strdup_printf("other/%s", others[i]);
 
-            qtest_add_data_func(path, others[i], test_other_machine);
-        }
+        add_test(name, others[i], others[i], test_other_machine);
     }
     for (i = 0; i < ARRAY_SIZE(refused); i++) {
         g_autofree char *path = g_strdup_printf("ppc-insns-compat/refused/%s",
@@ -463,14 +483,10 @@ int main(int argc, char **argv)
     }
     qtest_add_func("ppc-insns-compat/set-after-realize",
                    test_set_after_realize);
-    if (qtest_has_machine("pseries-2.7")) {
-        qtest_add_data_func("ppc-insns-compat/hotplug",
-                            "pseries-2.7 -cpu POWER8_v2.0", test_hotplug);
-        qtest_add_func("ppc-insns-compat/htm-under-tcg", test_htm_under_tcg);
-    } else {
-        qtest_add_data_func("ppc-insns-compat/hotplug",
-                            "pseries -cpu POWER8_v2.0,insns-compat=2.7",
-                            test_hotplug);
-    }
+    add_test("hotplug/pseries-2.7", "pseries-2.7",
+             "pseries-2.7 -cpu POWER8_v2.0", test_hotplug);
+    add_test("hotplug/pseries", "pseries",
+             "pseries -cpu POWER8_v2.0,insns-compat=2.7", test_hotplug);
+    add_test("htm-under-tcg", "pseries-2.6", NULL, test_htm_under_tcg);
     return g_test_run();
 }

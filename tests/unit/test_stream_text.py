@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of streams as text: what the series carries is what was recorded."""
+"""Tests of streams as text: what the series carries is what was recorded, and
+the guest that ran."""
 
 import lzma
 import struct
@@ -13,6 +14,7 @@ import tap
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / 'migration-compat'))
 sys.dont_write_bytecode = True
+import harness                              # noqa: E402
 import stream_text                          # noqa: E402
 
 
@@ -33,12 +35,19 @@ class StreamText(unittest.TestCase):
 
     def test_carried(self):
         """the texts in tests/qtest are the recorded streams"""
-        texts = sorted((TESTS / 'qtest/ppc-insns-streams').glob('*.h.inc'))
+        texts = sorted((TESTS / 'qtest/ppc-insns-streams').glob('qemu-*.h.inc'))
         self.assertEqual(len(texts), 2)
         for text in texts:
             name = text.name.removesuffix('.h.inc') + '.stream.xz'
             with lzma.open(TESTS / 'migration-compat/streams' / name) as f:
                 self.assertEqual(stream_text.decode(stream_text.read_text(text)), f.read())
+
+    def test_guest(self):
+        """the text of the guest is what guest.S is assembled to"""
+        self.assertEqual(
+            stream_text.decode(stream_text.read_text(
+                TESTS / 'qtest/ppc-insns-streams/guest.h.inc')),
+            (Path(harness.firmware()) / 'guest.bin').read_bytes())
 
 
 if __name__ == '__main__':
