@@ -37,6 +37,10 @@ json.dump([yaml.safe_load(open(f)) for f in sys.argv[1:]], sys.stdout)
 ''']
 
 
+# Warnings are errors; no configuration, so that it takes no more than the page.
+SPHINX = ['/usr/bin/python3', '-m', 'sphinx', '-q', '-W', '--keep-going', '-C']
+
+
 class Failed(Exception):
     """Ends the run at the first failure, where that was asked for."""
 
@@ -182,7 +186,13 @@ def check_warnings(tally, place):
 
 
 def check_docs(tally, tree):
-    """What no compiler notices: that the page and the files can be found."""
+    """What no compiler notices: that the page and the files can be found, and
+    that Sphinx has nothing to say of the page."""
+    with tempfile.TemporaryDirectory() as top:
+        shutil.copy(tree / 'docs/devel/ppc-insns-compat.rst', top)
+        sphinx = subprocess.run(
+            [*SPHINX, '-D', 'master_doc=ppc-insns-compat', top, f'{top}/out'],
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     index = next(i for i in ('index-internals.rst', 'index.rst')
                  if (tree / 'docs/devel' / i).exists())
     found = subprocess.run(
@@ -191,8 +201,9 @@ def check_docs(tally, tree):
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     title = (PROJECT / 'MAINTAINERS').read_text().splitlines()[0]
     print('series, docs and MAINTAINERS:', end=' ', flush=True)
-    tally.count('\n'.join(['1..2'] + [
+    tally.count('\n'.join(['1..3'] + [
         f'{"" if ok else "not "}ok {n} - {name}' for n, (ok, name) in enumerate((
+            (not sphinx.returncode, f'Sphinx {sphinx.stdout.strip()}'),
             ('ppc-insns-compat' in (tree / 'docs/devel' / index).read_text().split(),
              f'docs/devel/{index} has the page'),
             (title in found, 'MAINTAINERS has the files')), 1)]), '', 0)

@@ -8,7 +8,7 @@ set -eu
 
 packages='
     git gcc libc6-dev make meson ninja-build ccache pkg-config perl patch
-    flex bison python3 python3-venv python3-yaml
+    flex bison python3 python3-venv python3-yaml python3-sphinx
     libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
     dpkg-dev quilt xz-utils ca-certificates libjson-glib-dev
     qemu-system-ppc qemu-system-data seabios ipxe-qemu u-boot-qemu
