@@ -5,9 +5,9 @@
     fuzz-qemu.py [--base BASE | --qemu TREE] [--runs N]
 
 Builds QEMU's fuzzer (--enable-fuzzing, with sanitizers) with one more target,
-tests/fuzz/ppc_insns_fuzz.c, and runs it for each machine version, CPU and
-compat version of MACHINES, CPUS and VERSIONS: first all that the target has to
-enumerate, then N inputs of libFuzzer's.
+tests/fuzz/ppc_insns_fuzz.c, and runs it for each CPU of CPUS, on each machine
+version of MACHINES and with each compat version of VERSIONS: first all that the
+target has to enumerate, then N inputs of libFuzzer's.
 """
 
 import os
@@ -21,7 +21,10 @@ from build import (PROJECT, TARGET_LIST, Place, build_tree, guarded,
 TARGET = PROJECT / 'tests/fuzz/ppc_insns_fuzz.c'
 MACHINES = ['pseries-2.1', 'pseries-2.6', 'pseries-2.7']
 CPUS = ['970_v2.2', 'power5+_v2.1', 'POWER7', 'POWER8', 'POWER9', 'POWER10']
-VERSIONS = ['', 'none', '2.1', '2.6', '2.7', '7.2']
+# That in which the history has something, so each that differs from the one
+# before it.
+VERSIONS = ['2.1', '2.2', '2.3', '2.7', '2.8', '2.10', '2.12', '4.0', '5.0',
+            '5.2', '7.0', '7.1', '9.0', '9.2']
 
 # The same name is in hw/ppc and in libqtest, which no other fuzzer links with
 # it; the first one, QEMU's own, is the one that it wants.
@@ -46,11 +49,12 @@ def build(place):
 
 def configurations():
     """What to start QEMU with"""
-    for machine in MACHINES:
-        for cpu in CPUS:
-            for version in VERSIONS:
-                yield f'-M {machine} -cpu {cpu}' + \
-                    (f',insns-compat={version}' if version else '')
+    for cpu in CPUS:
+        for machine in MACHINES:
+            yield f'-M {machine} -cpu {cpu}'
+            yield f'-M {machine} -cpu {cpu},insns-compat=none'
+        for version in VERSIONS:
+            yield f'-M pseries-2.6 -cpu {cpu},insns-compat={version}'
     for cpu in CPUS[3:]:
         yield f'-M pseries-2.7,max-cpu-compat=power7 -cpu {cpu}'
         yield f'-M pseries-2.6,max-cpu-compat=power8 -cpu {cpu}'

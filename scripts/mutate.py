@@ -94,10 +94,11 @@ def copy_project(place):
                     (WORK / name).read_bytes() != (PROJECT / name).read_bytes():
                 shutil.copy2(PROJECT / name, WORK / name)
     if place.base:
-        link = WORK / place.source.relative_to(PROJECT)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to(place.source.resolve())
+        for path in place.source, place.source.with_name('qemu.apt'):
+            link = WORK / path.relative_to(PROJECT)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(path.resolve())
 
 
 def check(tests, options):
@@ -108,7 +109,8 @@ def check(tests, options):
                        stderr=subprocess.STDOUT)
     lines = [line.strip() for line in p.stdout.splitlines()]
     said = [line for line in lines if line.startswith('not ok')] or \
-        [line for line in lines if re.search(r'error|failed', line)] or lines
+        [line for line in lines if re.search(r'error|failed', line)] or \
+        lines[-1:]
     return p.returncode == 0, (said or ['nothing'])[0][:100]
 
 

@@ -28,9 +28,10 @@
 
 /*
  * Before the JSON parser sees the text: it is recursive, and makes an object
- * of every value.  So count both here.
+ * of every value.  So count both here.  And it takes "6{}", and loses what it
+ * has made of the first.
  */
-static bool vmdesc_is_small(const char *text, size_t len, GError **errp)
+static bool vmdesc_is_plain(const char *text, size_t len, GError **errp)
 {
     unsigned depth = 0, values = 0;
     bool string = false;
@@ -46,6 +47,11 @@ static bool vmdesc_is_small(const char *text, size_t len, GError **errp)
                 string = false;
             }
             continue;
+        }
+        if (!depth && !g_ascii_isspace(c) && !(strchr("{[", c) && !values)) {
+            g_set_error(errp, TOOL_ERROR, TOOL_ERROR_FORMAT,
+                        "the vmdescription is not one JSON object");
+            return false;
         }
         switch (c) {
         case '"':
@@ -135,7 +141,7 @@ JsonParser *vmdesc_parse(const char *text, size_t len, GError **errp)
                     "the vmdescription is not text");
         return NULL;
     }
-    if (!vmdesc_is_small(text, len, errp)) {
+    if (!vmdesc_is_plain(text, len, errp)) {
         return NULL;
     }
     parser = json_parser_new();

@@ -589,6 +589,10 @@ static const struct {
       "does not know version 1 of this section" },
     { "vmdesc-json", { .machine = "pseries-2.6", .vmdesc = "{\"a\" 1}" },
       "not JSON" },
+    { "vmdesc-before", { .machine = "pseries-2.6", .vmdesc =
+      "6{\"devices\":[]}" }, "the vmdescription is not one JSON object" },
+    { "vmdesc-behind", { .machine = "pseries-2.6", .vmdesc =
+      "{\"devices\":[]} {}" }, "the vmdescription is not one JSON object" },
     { "vmdesc-devices", { .machine = "pseries-2.6", .vmdesc = "{}" },
       "no devices" },
     { "vmdesc-overflow", { .machine = "pseries-2.6", .vmdesc =
