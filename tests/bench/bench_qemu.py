@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the series costs: the patched QEMU against the same source, built in the same way, without the series.
 
-    bench_qemu.py --patched BIN --plain BIN [--rounds 9] [--json FILE]
+    bench_qemu.py --patched BIN --plain BIN [--rounds 15] [--json FILE]
 
 Instructions are counted by valgrind (callgrind), from the start of the program to its end, and are about the same whatever else
-the machine does. Times are the medians of rounds that take turns; compare nothing but the two sides of one run.
+the machine does. Times are the least of rounds that take turns, as what else the machine does can only add to
+them; compare nothing but the two sides of one run.
 
     start     a machine that does nothing and ends
     load      the same, but a stream is loaded before the end: recorded streams, and guests with 64 and 256 CPUs made here by the
@@ -19,7 +20,6 @@ the machine does. Times are the medians of rounds that take turns; compare nothi
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -111,10 +111,10 @@ def run_times(binary):
         return booted - began, time.monotonic() - booted
 
 
-def medians(rounds, pair, measure):
-    """For each number that MEASURE returns for a binary, the medians of ROUNDS in which the PAIR takes turns."""
+def least(rounds, pair, measure):
+    """For each number that MEASURE returns for a binary, the least of ROUNDS in which the PAIR takes turns."""
     times = [[measure(binary) for binary in pair] for _ in range(rounds)]
-    return [[round(statistics.median(row[side][n] for row in times), 4) for side in (0, 1)] for n in range(len(times[0][0]))]
+    return [[round(min(row[side][n] for row in times), 4) for side in (0, 1)] for n in range(len(times[0][0]))]
 
 
 def bench(plain, patched, rounds):
@@ -127,7 +127,7 @@ def bench(plain, patched, rounds):
 
         def loads(what, *guest):
             counts = list(zip(*(instructions(q, *guest, path) for q in pair)))
-            wait, = medians(rounds, pair, lambda q: (load_time(q, *guest, path),))
+            wait, = least(rounds, pair, lambda q: (load_time(q, *guest, path),))
             return counts, [("load", what, *counts[0]), ("states", what, *counts[1]), ("wait", f"{what}, seconds", *wait)]
 
         for qemu, machine in RECORDED:
@@ -141,7 +141,7 @@ def bench(plain, patched, rounds):
             yield from results
         for n, what in enumerate(("load", "states")):
             yield "per CPU", f"{' '.join(LARGE)}, {what}", *((b - a) // 192 for a, b in zip(large[64][n], large[256][n]))
-    for kind, pair_times in zip(("boot", "loop"), medians(rounds, pair, run_times)):
+    for kind, pair_times in zip(("boot", "loop"), least(rounds, pair, run_times)):
         yield kind, f"{' '.join(LARGE)}, seconds", *pair_times
 
 
@@ -164,6 +164,6 @@ if __name__ == "__main__":
     parser = h.arguments(__doc__)
     parser.add_argument("--patched", metavar="BIN", required=True, help="QEMU with the series")
     parser.add_argument("--plain", metavar="BIN", required=True, help="the same without it")
-    parser.add_argument("--rounds", metavar="N", type=int, default=9, help="how often times are taken (default: 9)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=15, help="how often times are taken (default: 15)")
     parser.add_argument("--json", metavar="FILE", help="where to write the results, too")
     h.main(main, parser)
