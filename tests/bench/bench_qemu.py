@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the series costs: the patched QEMU against the same source, built in the same way, without the series.
 
-    bench_qemu.py --patched BIN --plain BIN [--rounds 15] [--json FILE]
+    bench_qemu.py --patched BIN --plain BIN [--rounds 30] [--json FILE]
 
 Instructions are counted by valgrind (callgrind), from the start of the program to its end, and are about the same whatever else
 the machine does. Times are the least of rounds that take turns, as what else the machine does can only add to
@@ -30,8 +30,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "migration-compat"))
 import harness as h  # noqa: E402
 
-# What may be more, in instructions, and in time, which is noisy. None for the states alone: a load is more than those.
-GOALS = {"start": 1.01, "load": 1.01, "states": None, "per CPU": None, "wait": 1.1, "boot": 1.1, "loop": 1.1}
+# What may be more, in instructions, and in time, which is noisy. None: only shown; the states are a part of a load, and its time
+# is too short to say more than its instructions.
+GOALS = {"start": 1.01, "load": 1.01, "states": None, "per CPU": None, "wait": None, "boot": 1.1, "loop": 1.1}
 # POWER7: without the series, those of POWER8 do not load.
 RECORDED = ("2.6.0", "pseries-2.1"), ("2.6.0", "pseries-2.6"), ("2.7.0", "pseries-2.7")
 LARGE = "pseries-2.7", "POWER8"
@@ -164,6 +165,6 @@ if __name__ == "__main__":
     parser = h.arguments(__doc__)
     parser.add_argument("--patched", metavar="BIN", required=True, help="QEMU with the series")
     parser.add_argument("--plain", metavar="BIN", required=True, help="the same without it")
-    parser.add_argument("--rounds", metavar="N", type=int, default=15, help="how often times are taken (default: 15)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=30, help="how often times are taken (default: 30)")
     parser.add_argument("--json", metavar="FILE", help="where to write the results, too")
     h.main(main, parser)
