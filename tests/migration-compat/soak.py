@@ -53,7 +53,7 @@ def soak(pair, machine, cpu, rounds):
             if number in (1, 2, rounds - 1, rounds):
                 sizes.append(state_size(vm))
         print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}; state of {sizes[0]} bytes in the "
-              f"stream at first, {sizes[-1]} at last", flush=True)
+              f"stream of B at first, {sizes[1]} in that of A", flush=True)
     finally:
         vm.close()
     if len(set(sizes[::2])) > 1 or len(set(sizes[1::2])) > 1:
