@@ -194,11 +194,12 @@ class Base:
         """Our text with the tree's names for the directories of bases.toml;
         @{last}, @{next} -> the tree's release and the one after it, as 7.2,
         or with what follows a colon in place of the point: @{last:_} -> 7_2;
-        @{opened} -> VERSION when development of the next begins. What stands
-        between a line @{needs:NAME} or @{lacks:NAME} and a line @{end} stays
+        @{version} -> VERSION as it stands, @{opened} -> when development of
+        the release after that begins. What stands between a line @{needs:NAME} or @{lacks:NAME} and a line @{end} stays
         only where the base has, or has not, that feature."""
         opened = (*self.release[:2], 50)
-        releases = {'last': self.release[:2], 'opened': opened,
+        releases = {'version': numbers(self.version),
+                    'last': self.release[:2], 'opened': opened,
                     'next': release('.'.join(map(str, opened)))[:2]}
         text = re.sub(r'^@\{(needs|lacks):([^}]*)\}\n(.*?)^@\{end\}\n', lambda m:
                       m[3] if self.has(m[2]) == (m[1] == 'needs') else '',
@@ -206,7 +207,7 @@ class Base:
         names = '|'.join(map(re.escape, self.facts['directories']))
         text = re.sub(rf'(?<![\w-])(?:{names})(?![\w-])',
                       lambda m: self.path(m[0]), text)
-        return re.sub(r'@\{(last|next|opened)(?::([^}]*))?\}', lambda m:
+        return re.sub(r'@\{(version|last|next|opened)(?::([^}]*))?\}', lambda m:
                       (m[2] or '.').join(map(str, releases[m[1]])), text)
 
 

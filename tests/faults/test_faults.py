@@ -318,7 +318,7 @@ class Build(unittest.TestCase):
         done = self.run_step("place.make_patched()")
         self.assertEqual(done.returncode, 0, done.stderr)
         takes, wanted = time.monotonic() - begun, self.digest()
-        self.assertGreater(len(wanted[1]), 20)
+        self.assertGreater(len(wanted[1]), 10)
         for n in range(10 if OPTIONS.long else 2):
             copying = OPTIONS.long and n % 2
             if copying:

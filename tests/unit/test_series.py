@@ -501,7 +501,7 @@ class Whole(unittest.TestCase):
             'series/03-docs.toml': 'subject = "docs"\nmessage = "x"\n'
                                    'files = ["docs/page.rst"]\n',
             'series/walk-through.toml':
-                '[[hook]]\nstep = "one"\nfile = "VERSION"\nreplace = "@{last}"\n'
+                '[[hook]]\nstep = "one"\nfile = "VERSION"\nreplace = "@{version}"\n'
                 'insert = "@{opened}"\n[[hook]]\nstep = "two"\n'
                 'file = "target/ppc/thing.c"\nafter = "int more"\n'
                 'insert = "int r@{next:_};"\n[[hook]]\nstep = "two"\n'
@@ -610,6 +610,9 @@ and in target/ppc.
         self.files(self.tree, {'VERSION': '7.2.50\n'})      # 8.0 in the making
         self.made()
         self.assertIn('-    int i;', (self.out / '0002-use.patch').read_text())
+        self.assertEqual(
+            series.Base(self.project, self.tree).expand(
+                '@{version} @{last} @{opened} @{next:_}'), '7.2.50 8.0 8.0.50 8_1')
 
     def test_reproducible(self):
         """the same input gives the same bytes, whatever the user's settings"""
