@@ -30,9 +30,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "migration-compat"))
 import harness as h  # noqa: E402
 
-# What may be more, in instructions, and in time, which is noisy. None: only shown; the states are a part of a load, and its time
-# is too short to say more than its instructions.
-GOALS = {"start": 1.01, "load": 1.01, "states": None, "per CPU": None, "wait": None, "boot": 1.1, "loop": 1.1}
+# What may be more, in instructions, and in time, which is noisy. None: only shown, as the time of a load is too short to say more
+# than its instructions.
+GOALS = {"start": 1.01, "load": 1.01, "states": 1.01, "per CPU": 1.01, "wait": None, "boot": 1.1, "loop": 1.1}
 # POWER7: without the series, those of POWER8 do not load.
 RECORDED = ("2.6.0", "pseries-2.1"), ("2.6.0", "pseries-2.6"), ("2.7.0", "pseries-2.7")
 LARGE = "pseries-2.7", "POWER8"
