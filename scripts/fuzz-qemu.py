@@ -21,10 +21,10 @@ from build import (PROJECT, TARGET_LIST, Place, build_tree, guarded,
 TARGET = PROJECT / 'tests/fuzz/ppc_insns_fuzz.c'
 MACHINES = ['pseries-2.1', 'pseries-2.6', 'pseries-2.7']
 CPUS = ['970_v2.2', 'power5+_v2.1', 'POWER7', 'POWER8', 'POWER9', 'POWER10']
-# That in which the history has something, so each that differs from the one
-# before it.
-VERSIONS = ['2.1', '2.2', '2.3', '2.7', '2.8', '2.10', '2.12', '4.0', '5.0',
-            '5.2', '7.0', '7.1', '9.0', '9.2']
+# Those in which the history has a row, so each that differs from the one before.
+VERSIONS = ['.'.join(release) for release in dict.fromkeys(re.findall(
+    r'\{ R\((\d+), (\d+)\), F\(',
+    (PROJECT / 'target/ppc/insns-history.c').read_text()))]
 
 # The same name is in hw/ppc and in libqtest, which no other fuzzer links with
 # it; the first one, QEMU's own, is the one that it wants.

@@ -195,8 +195,9 @@ class Base:
         @{last}, @{next} -> the tree's release and the one after it, as 7.2,
         or with what follows a colon in place of the point: @{last:_} -> 7_2;
         @{version} -> VERSION as it stands, @{opened} -> when development of
-        the release after that begins. What stands between a line @{needs:NAME} or @{lacks:NAME} and a line @{end} stays
-        only where the base has, or has not, that feature."""
+        the release after that begins. What stands between a line
+        @{needs:NAME} or @{lacks:NAME} and a line @{end} stays only where the
+        base has, or has not, that feature."""
         opened = (*self.release[:2], 50)
         releases = {'version': numbers(self.version),
                     'last': self.release[:2], 'opened': opened,

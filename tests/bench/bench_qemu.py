@@ -5,8 +5,8 @@
     bench_qemu.py --patched BIN --plain BIN [--rounds 30] [--json FILE]
 
 Instructions are counted by valgrind (callgrind), from the start of the program to its end, and are about the same whatever else
-the machine does. Times are the least of rounds that take turns, as what else the machine does can only add to
-them; compare nothing but the two sides of one run.
+the machine does. Times are the least of rounds that take turns, as what else the machine does can only add to them; compare
+nothing but the two sides of one run.
 
     start     a machine that does nothing and ends
     load      the same, but a stream is loaded before the end: recorded streams, and guests with 64 and 256 CPUs made here by the
