@@ -661,13 +661,34 @@ class Vm:
         return f"migration still {state.get('status')} after {TIMEOUT} s"
 
     def save(self):
-        """Save the running guest as a whole stream, and return that."""
+        """Save the running guest as a whole stream, and return that.
+
+        It ends where QEMU closes it. (With exec:, QEMU has completed the migration when its command has yet to write the
+        last of it.)
+        """
         path = os.path.join(self.dir, "saved")
-        failure = self.migrate("exec:cat > " + shlex.quote(path))
-        if failure:
-            raise HarnessError(f"{self.name}: cannot save: {failure}\n{self.stderr}")
-        with open(path, "rb") as f:
-            return f.read()
+        with socket.socket(socket.AF_UNIX) as listener, concurrent.futures.ThreadPoolExecutor(1) as reader:
+            listener.bind(path)
+            listener.listen(1)
+            listener.settimeout(TIMEOUT)
+
+            def receive():
+                connection, _ = listener.accept()
+                connection.settimeout(TIMEOUT)
+                with connection, connection.makefile("rb") as stream:
+                    return stream.read()
+
+            try:
+                received = reader.submit(receive)
+                failure = self.migrate("unix:" + path)
+                if failure:
+                    raise HarnessError(f"{self.name}: cannot save: {failure}\n{self.stderr}")
+                return received.result()
+            except OSError as error:
+                raise HarnessError(f"{self.name}: cannot save: {error}\n{self.stderr}") from error
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)     # wakes a reader that nobody connected to
+                os.unlink(path)
 
     def memory(self):
         """How much memory QEMU has resident, in KiB."""
