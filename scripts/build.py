@@ -33,6 +33,7 @@ import tomllib
 from pathlib import Path
 
 import mails
+import series
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = PROJECT / 'scripts'
@@ -52,8 +53,8 @@ FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu']
 RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 
 
-class BuildError(Exception):
-    """What went wrong and what to do, for a person to read."""
+class BuildError(mails.PlainError):
+    """What went wrong while something was got, made or built."""
 
 
 def say(text):
@@ -81,15 +82,19 @@ def run_script(name, *args, **kwargs):
 
 class Place:
     """Where the work on one QEMU happens; base is a name, qemu a path or
-    None. Holds a lock, so that two runs do not get into each other's way."""
+    None. Refuses a base that there is not, and what is no tree of QEMU's."""
 
     def __init__(self, base, qemu):
         self.base = None if qemu else base
         if qemu:
             tree = Path(qemu).resolve()
+            series.Base(PROJECT, tree)
             digest = hashlib.sha256(str(tree).encode()).hexdigest()[:8]
             name = f'tree-{tree.name}-{digest}'
         else:
+            if base not in (known := [*series.load_bases(PROJECT)['bases'], 'apt']):
+                raise BuildError(f'no base {base!r} in series/bases.toml; there '
+                                 f'are {", ".join(known)}')
             name = re.sub(r'[^\w.]+', '-', base)
         self.dir = PROJECT / 'build' / name
         self.source = tree if qemu else self.dir / 'qemu'
@@ -100,6 +105,7 @@ class Place:
 
     @contextlib.contextmanager
     def locked(self):
+        """Holds a lock, so that two runs do not get into each other's way."""
         self.dir.mkdir(parents=True, exist_ok=True)
         with open(self.dir / 'lock', 'w') as lock:
             try:
@@ -167,13 +173,13 @@ class Place:
         package, (version, upstream) = last['Source'], re.fullmatch(
             r'(?:\d+:)?((.+?)(?:-[^-]+)?)', last['Version']).groups()
 
-        series = self.dir / 'series-quilt'
-        self.make_series(series, signoff, quiet=True, form='quilt')
-        files = {p.name: p.read_bytes() for p in series.glob('*.patch')}
+        quilt = self.dir / 'series-quilt'
+        self.make_series(quilt, signoff, quiet=True, form='quilt')
+        files = {p.name: p.read_bytes() for p in quilt.glob('*.patch')}
         files['series'] = (debian / 'patches/series').read_bytes().rstrip(
-            b'\n') + b'\n' + (series / 'series').read_bytes()
+            b'\n') + b'\n' + (quilt / 'series').read_bytes()
         files = {f'debian/patches/{name}': text for name, text in files.items()}
-        title = (series / mails.COVER_TEXT).read_text().split('\n')[0]
+        title = (quilt / mails.COVER_TEXT).read_text().split('\n')[0]
         files['debian/changelog'] = changelog_entry(
             last, title).encode() + (debian / 'changelog').read_bytes()
 
@@ -408,7 +414,7 @@ def guarded(main):
     """Runs main(); a failure is one message and exit status 1."""
     try:
         sys.exit(main())
-    except (BuildError, mails.MailError, OSError) as e:
+    except (mails.PlainError, OSError) as e:
         sys.exit(f'{Path(sys.argv[0]).name}: {e}')
     except KeyboardInterrupt:
         sys.exit(130)

@@ -106,6 +106,18 @@ class Tally:
         if self.first and self.failed:
             raise Failed
 
+    @contextlib.contextmanager
+    def to_the_end(self):
+        """What ends the tests before their end counts as one that failed."""
+        try:
+            yield
+        except Failed:
+            raise
+        except BaseException:
+            self.failed += 1
+            self.result()
+            raise
+
     def result(self):
         print(f'{self.passed} passed, {self.failed} failed' +
               (f', {self.skipped} skipped' if self.skipped else ''))
@@ -410,7 +422,8 @@ def main():
                    help='stop at the first failure')
     args = p.parse_args()
     tally, place = Tally(args.first), Place(args.base, args.qemu)
-    with contextlib.suppress(Failed):
+    others = [Place(base, None) for base in args.also]
+    with contextlib.suppress(Failed), tally.to_the_end():
         if args.what in ('unit', 'all', 'faults'):
             check_unit(tally)
         if args.what == 'all':
@@ -423,7 +436,7 @@ def main():
                 check_base(place, tally)
                 if args.what == 'all':
                     check_faults(tally, place)
-            for other in (Place(base, None) for base in args.also):
+            for other in others:
                 print(f'--- {other.base}, in brief')
                 with other.locked():
                     check_base(other, tally, brief=True)

@@ -26,8 +26,13 @@ FORMATS = {'mail': None, 'quilt': 'series', 'rpm': 'patches.spec'}  # the list
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class MailError(Exception):
-    """What is wrong, for a person to read."""
+class PlainError(Exception):
+    """What is wrong and what to do, for a person to read: all that a script
+    says when it ends with it."""
+
+
+class MailError(PlainError):
+    """What is wrong with the output, or git."""
 
 
 def check_format(name):

@@ -44,8 +44,8 @@ Patch = namedtuple('Patch', 'name subject message text')
 Result = namedtuple('Result', 'patches left_out original modes')
 
 
-class SeriesError(Exception):
-    """What is wrong, for a person to read."""
+class SeriesError(mails.PlainError):
+    """What is wrong with a tree, or the project's files."""
 
 
 def check_keys(table, allowed, where):
@@ -454,7 +454,7 @@ def main(argv=None):
         result = generate(args.project, args.tree,
                           None if args.check else args.out.absolute(),
                           args.base, args.signoff, args.format)
-    except (SeriesError, mails.MailError, OSError) as e:
+    except (mails.PlainError, OSError) as e:
         print(f'series.py: {e}', file=sys.stderr)
         return 1
     for n, p in enumerate(result.patches, 1):
