@@ -66,7 +66,7 @@ matrix: setup
 	@$(PYTHON) scripts/build.py $(from) matrix
 
 tools: setup
-	@test -f build/tools/build.ninja || meson setup --buildtype=release --prefix=$(PREFIX) build/tools >/dev/null
+	@test -f build/tools/build.ninja || meson setup --buildtype=release --prefix=$(PREFIX) build/tools
 	@meson compile -C build/tools
 
 install: tools

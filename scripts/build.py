@@ -26,6 +26,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -53,6 +54,10 @@ FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu']
 RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 
 
+# How many lines of a program's output are shown where it failed.
+TAIL = 25
+
+
 class BuildError(mails.PlainError):
     """What went wrong while something was got, made or built."""
 
@@ -61,22 +66,53 @@ def say(text):
     print(f'--- {text}', file=sys.stderr, flush=True)
 
 
-def run(command, **kwargs):
-    """Runs a command to its end; raises BuildError if that is not success."""
-    command = [str(c) for c in command]
+# The locks of Place.locked(). What works in a place keeps its lock, too, so
+# that no other run gets in its way if we are killed before it ends.
+LOCKS = []
+
+
+@contextlib.contextmanager
+def child(command, **kwargs):
+    """Starts a command. A signal that ends us before it ends reaches it, too,
+    and what it has started."""
     try:
-        return subprocess.run(command, check=True, **kwargs)
+        p = subprocess.Popen([str(c) for c in command], process_group=0, **kwargs)
     except FileNotFoundError as e:
         raise BuildError(f'{command[0]} is missing; scripts/setup.sh installs '
                          'what is needed') from e
-    except subprocess.CalledProcessError as e:
-        raise BuildError(f'failed: {" ".join(command)}') from e
+    with p:
+        try:
+            yield p
+        except BaseException as e:
+            signum = e.code - 128 if isinstance(e, SystemExit) else signal.SIGTERM
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(p.pid, signum)
+            raise
+
+
+def finish(command, **kwargs):
+    """Runs a command to its end, as subprocess.run does."""
+    with child(command, **kwargs) as p:
+        out, err = p.communicate()
+    return subprocess.CompletedProcess(p.args, p.returncode, out, err)
+
+
+def run(command, **kwargs):
+    """Runs a command that is to succeed, or raises BuildError with the last of
+    what it said; returns its output."""
+    p = finish(command, pass_fds=LOCKS, text=True, errors='replace',
+               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+               stderr=subprocess.PIPE, **kwargs)
+    if p.returncode:
+        said = (p.stdout + p.stderr).splitlines()[-TAIL:]
+        raise BuildError('\n'.join([f'failed: {" ".join(p.args)}', *said]))
+    return p.stdout
 
 
 def run_script(name, *args, **kwargs):
     """Runs one of our own scripts, which says itself what went wrong."""
-    command = [sys.executable, SCRIPTS / name, *args]
-    if subprocess.run([str(c) for c in command], **kwargs).returncode:
+    if finish([sys.executable, SCRIPTS / name, *args], pass_fds=LOCKS,
+              **kwargs).returncode:
         raise SystemExit(1)
 
 
@@ -113,7 +149,11 @@ class Place:
             except BlockingIOError:
                 say(f'waiting for another run in {self.dir}')
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            LOCKS.append(lock.fileno())
+            try:
+                yield
+            finally:
+                LOCKS.remove(lock.fileno())
 
     def get_source(self):
         if self.base and not (self.source / 'VERSION').exists():
@@ -133,8 +173,7 @@ class Place:
                 any(self.source.glob('python/wheels/meson-*.whl')):
             return
         wanted = tomllib.loads(deps.read_text())['meson']['meson']['accepted']
-        have = run(['meson', '--version'], stdout=subprocess.PIPE,
-                   text=True).stdout.strip()
+        have = run(['meson', '--version'])
         if [int(n) for n in re.findall(r'\d+', have)] >= \
                 [int(n) for n in re.findall(r'\d+', wanted)]:
             return
@@ -168,8 +207,7 @@ class Place:
         self.get_source()
         debian = self.source / 'debian'
         last = dict(re.findall(r'(?m)^(\w+): (.*)$', run(
-            ['dpkg-parsechangelog', '-l', debian / 'changelog'], text=True,
-            stdout=subprocess.PIPE).stdout))
+            ['dpkg-parsechangelog', '-l', debian / 'changelog'])))
         package, (version, upstream) = last['Source'], re.fullmatch(
             r'(?:\d+:)?((.+?)(?:-[^-]+)?)', last['Version']).groups()
 
@@ -209,9 +247,9 @@ class Place:
                 (new / tree / path).write_bytes(text)
             say('applying the patches, packing')
             run(['quilt', '--quiltrc=-', 'push', '-a', '-q', '--fuzz=0'],
-                cwd=new / tree, stdout=subprocess.DEVNULL,
+                cwd=new / tree,
                 env=os.environ | {'QUILT_PATCHES': 'debian/patches'})
-            run(['dpkg-source', '-b', tree], cwd=new, stdout=subprocess.DEVNULL)
+            run(['dpkg-source', '-b', tree], cwd=new)
             if self.deb_src.exists():
                 self.deb_src.rename(scratch / 'old')    # whole, or not there
             new.rename(self.deb_src)
@@ -262,7 +300,7 @@ def make_tree(tree, source, patches):
     touched = set()
     for patch in patches:
         listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage,
-                     env=env, stdout=subprocess.PIPE, text=True).stdout
+                     env=env)
         for row in listed.rstrip('\0').split('\0'):
             path = row.split('\t')[2]
             if path not in touched and (source / path).exists():
@@ -365,8 +403,8 @@ def logged(command, cwd, name):
     on a terminal the current step, otherwise a line now and then."""
     log, tty, env = cwd / name, sys.stderr.isatty(), environment(cwd)
     shown = time.monotonic()
-    with open(log, 'w') as f, subprocess.Popen(
-            [str(c) for c in command], cwd=cwd, env=env, text=True,
+    with open(log, 'w') as f, child(
+            command, cwd=cwd, env=env, pass_fds=LOCKS, text=True,
             errors='replace', stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
         for line in p.stdout:
@@ -381,7 +419,7 @@ def logged(command, cwd, name):
     if tty:
         print('\r\033[K', end='', file=sys.stderr, flush=True)
     if p.returncode:
-        tail = log.read_text(errors='replace').splitlines()[-25:]
+        tail = log.read_text(errors='replace').splitlines()[-TAIL:]
         print('\n'.join(tail), file=sys.stderr)
         raise BuildError(f'{Path(command[0]).name} failed; all of its output '
                          f'is in {log}')
@@ -412,12 +450,11 @@ def parser(description):
 
 def guarded(main):
     """Runs main(); a failure is one message and exit status 1."""
+    mails.stop_on_signals()
     try:
         sys.exit(main())
     except (mails.PlainError, OSError) as e:
         sys.exit(f'{Path(sys.argv[0]).name}: {e}')
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def main():
@@ -459,7 +496,7 @@ def main():
         'soak': lambda: [PROJECT / 'tests/migration-compat/soak.py', '--a',
                          place.qemu, '--b', place.stock]}
     if args.command in follows:
-        return subprocess.run([sys.executable, *follows[args.command]()]).returncode
+        return finish([sys.executable, *follows[args.command]()]).returncode
     return 0
 
 

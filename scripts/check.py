@@ -20,8 +20,8 @@ from pathlib import Path
 
 import fuzz
 from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
-                   build_tree, environment, guarded, link_firmware, parser, run,
-                   say, tests_in)
+                   build_tree, environment, finish, guarded, link_firmware,
+                   parser, run, say, tests_in)
 from walk_through import WalkThrough
 
 MIGRATION = PROJECT / 'tests/migration-compat'
@@ -58,10 +58,9 @@ class Tally:
         fewer tests than planned, or a bad end, is a failure, too. cannot: what
         a skipped test says if CI is not to expect that it runs."""
         print(f'{name}:', end=' ', flush=True)
-        p = subprocess.run([str(c) for c in command], text=True,
-                           errors='replace', stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           env={**os.environ, **env})
+        p = finish(command, text=True, errors='replace',
+                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                   stderr=subprocess.PIPE, env={**os.environ, **env})
         self.count(p.stdout, p.stderr, p.returncode, cannot)
 
     def count(self, out, err, status, cannot=None):
@@ -130,9 +129,8 @@ def build_core():
     if not (core / 'build.ninja').exists():
         shutil.rmtree(core, ignore_errors=True)
         run(['meson', 'setup', '--buildtype=debugoptimized',
-             '-Db_sanitize=address,undefined', core, PROJECT],
-            stdout=subprocess.DEVNULL)
-    run(['meson', 'compile', '-C', core], stdout=subprocess.DEVNULL)
+             '-Db_sanitize=address,undefined', core, PROJECT])
+    run(['meson', 'compile', '-C', core])
     return core
 
 
@@ -232,7 +230,7 @@ def check_deb_src(tally, place):
     dsc, tree = place.make_deb_src(), place.dir / 'unpacked'
     shutil.rmtree(tree, ignore_errors=True)
     run(['dpkg-source', '--no-check', '--no-copy', '--skip-patches', '-x', dsc,
-         tree], stdout=subprocess.DEVNULL)
+         tree])
     push = subprocess.run(
         ['quilt', '--quiltrc=-', 'push', '-a', '--fuzz=0'], cwd=tree, text=True,
         env={**os.environ, 'QUILT_PATCHES': 'debian/patches'},
@@ -265,7 +263,7 @@ def check_gitlab(tally, place):
     ours, *theirs = json.loads(run(
         [*YAML, PROJECT / GITLAB,
          *(f for f in (place.patched / '.gitlab-ci.d').glob('*.yml')
-           if f.name != Path(GITLAB).name)], stdout=subprocess.PIPE).stdout)
+           if f.name != Path(GITLAB).name)]))
     known = set(ours).union(*theirs)
     wanted = {job['extends'] for job in ours.values()} | {
         need['job'] for job in ours.values() for need in job.get('needs', [])}
@@ -364,9 +362,9 @@ def check_qemu(place, tally):
     out, log = [], place.bin / 'meson-logs/testlog.json'
     log.unlink(missing_ok=True)     # or it might be that of an earlier run
     own = place.bin / 'pyvenv/bin/meson'
-    subprocess.run([own if own.exists() else 'meson', 'test', '-C', place.bin,
-                    '--no-rebuild', '--suite', 'unit', '--suite', 'qtest-ppc64'],
-                   stdout=sys.stderr, env=environment(place.bin))
+    finish([own if own.exists() else 'meson', 'test', '-C', place.bin,
+            '--no-rebuild', '--suite', 'unit', '--suite', 'qtest-ppc64'],
+           stdout=sys.stderr, env=environment(place.bin))
     for row in map(json.loads, log.read_text().splitlines()):
         bad = row['result'] not in ('OK', 'SKIP')
         out.append(f'{"not " if bad else ""}ok {len(out) + 1} - {row["name"]}' +

@@ -40,10 +40,9 @@ def build():
         shutil.rmtree(OUT, ignore_errors=True)
         run(['meson', 'setup', '--buildtype=debugoptimized', '-Dfuzz=true',
              '-Db_sanitize=address,undefined', '-Db_lundef=false', OUT,
-             PROJECT], env={**os.environ, 'CC': 'clang'},
-            stdout=subprocess.DEVNULL)
+             PROJECT], env={**os.environ, 'CC': 'clang'})
     run(['ninja', '-C', OUT, 'tools/ppc-insns',
-         *(f'tests/fuzz/fuzz-{t}' for t in TARGETS)], stdout=subprocess.DEVNULL)
+         *(f'tests/fuzz/fuzz-{t}' for t in TARGETS)])
     for target in TARGETS:
         (OUT / 'corpus' / target).mkdir(parents=True, exist_ok=True)
     run([sys.executable, PROJECT / 'tests/fuzz/corpus.py', '--tool',

@@ -42,13 +42,15 @@ def check_format(name):
 
 
 def stop_on_signals():
-    """From now on a signal ends the program the orderly way, once."""
+    """From now on a signal ends the program the orderly way, once, but for
+    one that whoever started it wants ignored (nohup)."""
     def stop(signum, _frame):
         for s in SIGNALS:
             signal.signal(s, signal.SIG_IGN)
         raise SystemExit(128 + signum)
     for s in SIGNALS:
-        signal.signal(s, stop)
+        if signal.getsignal(s) != signal.SIG_IGN:
+            signal.signal(s, stop)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import time
 from collections import namedtuple
 
 import series
-from build import PROJECT, BuildError, Place, guarded, parser, run, say
+from build import PROJECT, BuildError, Place, finish, guarded, parser, run, say
 
 WORK = PROJECT / 'build/mutations'
 
@@ -85,8 +85,8 @@ def mutations(base):
 
 def copy_project(place):
     """The project's files in WORK, with the build of the last time."""
-    files = run(['git', 'ls-files', '-co', '--exclude-standard'], cwd=PROJECT,
-                stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    files = run(['git', 'ls-files', '-co', '--exclude-standard'],
+                cwd=PROJECT).splitlines()
     for name in files:
         if (PROJECT / name).is_file():
             (WORK / name).parent.mkdir(parents=True, exist_ok=True)
@@ -103,10 +103,10 @@ def copy_project(place):
 
 def check(tests, options):
     """Whether the tests in WORK pass, and the first line that says not."""
-    p = subprocess.run([sys.executable, WORK / 'scripts/check.py', tests,
-                        '--first', *options], text=True, errors='replace',
-                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT)
+    p = finish([sys.executable, WORK / 'scripts/check.py', tests, '--first',
+                *options], text=True, errors='replace',
+               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+               stderr=subprocess.STDOUT)
     lines = [line.strip() for line in p.stdout.splitlines()]
     said = [line for line in lines if line.startswith('not ok')] or \
         [line for line in lines if re.search(r'error|failed', line)] or \
