@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import email.utils
 import fcntl
+import filecmp
 import hashlib
 import os
 import re
@@ -53,6 +54,9 @@ TESTS = ['tests/unit/test-ppc-insns-history',
 FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu']
 RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 
+
+# In a tree that was made of another: what is in it from there, a path a line.
+COPIED = '.copied'
 
 # How many lines of a program's output are shown where it failed.
 TAIL = 25
@@ -280,58 +284,115 @@ class Place:
         return out / EMULATOR
 
 
-def make_tree(tree, source, patches):
-    """Makes tree a copy of source with the patches applied. If there is one
+def make_tree(tree, source, patches, appended=None):
+    """Makes tree a copy of source with the patches applied, and with texts
+    appended to files, or as new ones (path -> text). If there is a copy
     already, only what is different is written, so that little is built."""
-    applied = tree.with_name(f'{tree.name}.applied')    # the files they changed
-    if not (tree.exists() and applied.exists()):
-        say(f'copying the source to {tree.name}/')
-        copy = tree.with_name(f'{tree.name}.new')
-        for path in copy, tree:
+    applied, stage, new = (tree.with_name(f'{tree.name}.{end}')
+                           for end in ('applied', 'stage', 'new'))
+    for path in stage, new:     # by a run that was killed
+        shutil.rmtree(path, ignore_errors=True)
+    try:
+        stage.mkdir()
+        touched = apply(patches, appended or {}, source, stage)
+        wanted = {path: source / path for path in files_below(source)}
+        for path in touched:
+            wanted[path] = stage / path
+            if not wanted[path].exists():       # a patch takes it away
+                del wanted[path]
+        if (tree / COPIED).exists():
+            update(tree, wanted)
+        else:
+            say(f'copying the source to {tree.name}/')
+            shutil.rmtree(tree, ignore_errors=True)
+            new.mkdir()
+            update(new, wanted)
+            new.rename(tree)
+        note(applied, touched)      # for whoever asks what the patches change
+    finally:
+        for path in stage, new:
             shutil.rmtree(path, ignore_errors=True)
-        shutil.copytree(source, copy, symlinks=True,
-                        ignore=shutil.ignore_patterns('.git'))
-        copy.rename(tree)
 
-    stage = tree.with_name(f'{tree.name}.stage')    # only what they change
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir()
-    env = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(tree.parent)}
+
+def apply(patches, appended, source, stage):
+    """Makes in stage all files of source that the patches touch, as they are
+    with them, and those that have something appended; returns their paths."""
+    env = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(stage.parent)}
     touched = set()
+
+    def touch(path):
+        (stage / path).parent.mkdir(parents=True, exist_ok=True)
+        if path not in touched and (source / path).exists():
+            shutil.copy2(source / path, stage / path)
+        touched.add(path)
     for patch in patches:
-        listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage,
-                     env=env)
+        listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage, env=env)
         for row in listed.rstrip('\0').split('\0'):
-            path = row.split('\t')[2]
-            if path not in touched and (source / path).exists():
-                (stage / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source / path, stage / path)
-            touched.add(path)
+            touch(row.split('\t')[2])
         run(['git', 'apply', '--whitespace=nowarn', patch], cwd=stage, env=env)
-    before = set(applied.read_text().split()) if applied.exists() else set()
-    note(applied, before | touched)
-    for path in sorted(before | touched):
-        put((stage if path in touched else source) / path, tree / path)
-    note(applied, touched)
-    shutil.rmtree(stage)
+    for path, text in appended.items():
+        touch(path)
+        with open(stage / path, 'a') as f:
+            f.write(text)
+    return touched
+
+
+def files_below(top):
+    """The paths of all files and links below a directory; without git's own,
+    and without directories in which something is built."""
+    found = []
+    for where, directories, files in os.walk(top):
+        here = Path(where)
+        links = [d for d in directories if (here / d).is_symlink()]
+        directories[:] = [d for d in directories
+                          if d not in ('.git', '__pycache__', *links)
+                          and not (here / d / 'build.ninja').exists()]
+        found += [str((here / name).relative_to(top)) for name in files + links
+                  if name not in ('.git', COPIED)]
+    return found
+
+
+def update(tree, wanted):
+    """Makes the files of tree what wanted says (path -> file that it is to be
+    like), and takes away what was in it only the last time. What others made
+    there, as builds do, stays."""
+    copied = tree / COPIED
+    before = set(os.fsdecode(copied.read_bytes()).rstrip('\n').split('\n')) \
+        if copied.exists() else set()
+    note(copied, before | wanted.keys())
+    for path in before - wanted.keys():
+        (tree / path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):      # others have something there
+            os.removedirs((tree / path).parent)
+    for path, file in wanted.items():
+        put(file, tree / path)
+    note(copied, wanted)
 
 
 def note(path, names):
     """Writes the names to the file path, or leaves what was there."""
     new = path.with_name(path.name + '.new')
-    new.write_text('\n'.join(sorted(names)) + '\n')
+    new.write_bytes(os.fsencode('\n'.join(sorted(names)) + '\n'))
     new.replace(path)
 
 
 def put(wanted, path):
-    """Makes path what wanted is; keeps it, and its time, if it is that."""
-    if not wanted.exists():
-        path.unlink(missing_ok=True)
-    elif not path.exists() or path.read_bytes() != wanted.read_bytes():
+    """Makes path what wanted is, a file or a link, with its time; keeps path as
+    it is if it is that. If it was something else, its time is now, so that what
+    is made of it is made anew."""
+    if path.is_symlink() or wanted.is_symlink():
+        same = path.is_symlink() and wanted.is_symlink() and \
+            path.readlink() == wanted.readlink()
+    else:
+        same = path.exists() and filecmp.cmp(wanted, path) and \
+            path.stat().st_mode == wanted.stat().st_mode
+    if not same:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(path.name + '.new')
-        shutil.copyfile(wanted, new)
-        shutil.copymode(wanted, new)
+        new.unlink(missing_ok=True)
+        shutil.copy2(wanted, new, follow_symlinks=False)
+        if os.path.lexists(path):
+            os.utime(new, follow_symlinks=False)
         new.replace(path)
 
 
@@ -454,6 +515,8 @@ def guarded(main):
     try:
         sys.exit(main())
     except (mails.PlainError, OSError) as e:
+        if isinstance(e, shutil.Error):     # a tuple for each file
+            e = e.args[0][0][2]
         sys.exit(f'{Path(sys.argv[0]).name}: {e}')
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import fuzz
 from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
                    build_tree, environment, finish, guarded, link_firmware,
-                   parser, run, say, tests_in)
+                   make_tree, parser, run, tests_in)
 from walk_through import WalkThrough
 
 MIGRATION = PROJECT / 'tests/migration-compat'
@@ -378,10 +378,9 @@ def check_series(place, tally):
     tree, out = place.dir / 'am', place.dir / 'am-bin'
     place.get_meson()
     patches = place.make_series(quiet=True)
-    say('a pristine tree in git')
-    shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(place.source, tree, symlinks=True,
-                    ignore=shutil.ignore_patterns('.git'))
+    for path in tree, out:      # what was built of later patches looks new
+        shutil.rmtree(path, ignore_errors=True)
+    make_tree(tree, place.source, [])
     git = ['git', '-C', tree, '-c', 'user.name=nobody',
            '-c', 'user.email=nobody@localhost', '-c', 'gc.auto=0']
     run([*git, 'init', '-q'])

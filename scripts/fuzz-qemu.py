@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 from build import (PROJECT, TARGET_LIST, Place, build_tree, guarded,
-                   link_firmware, make_tree, parser, put)
+                   link_firmware, make_tree, parser)
 
 TARGET = PROJECT / 'tests/fuzz/ppc_insns_fuzz.c'
 MACHINES = ['pseries-2.1', 'pseries-2.6', 'pseries-2.7']
@@ -36,12 +36,10 @@ def build(place):
     """Returns the fuzzer."""
     tree, out = place.dir / 'fuzz-tree', place.dir / 'fuzz-bin'
     place.get_source()
-    make_tree(tree, place.source, place.make_series(quiet=True))
-    put(TARGET, tree / 'tests/qtest/fuzz' / TARGET.name)
-    listed, line = tree / 'tests/qtest/fuzz/meson.build', \
-        f"specific_ss.add(files('{TARGET.name}'))\n"      # which has cpu.h
-    if line not in listed.read_text():
-        listed.write_text(f'{listed.read_text()}\n{line}')
+    make_tree(tree, place.source, place.make_series(quiet=True), {
+        f'tests/qtest/fuzz/{TARGET.name}': TARGET.read_text(),
+        'tests/qtest/fuzz/meson.build':      # specific_ss has cpu.h
+            f"\nspecific_ss.add(files('{TARGET.name}'))\n"})
     build_tree(tree, out, [*TARGET_LIST, *OPTIONS], ['qemu-fuzz-ppc64'])
     link_firmware(out)
     return out / 'qemu-fuzz-ppc64'

@@ -11,14 +11,14 @@ concern the base are only listed: try them with a base that they are for.
 """
 
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections import namedtuple
 
 import series
-from build import PROJECT, BuildError, Place, finish, guarded, parser, run, say
+from build import (PROJECT, BuildError, Place, finish, guarded, parser, run, say,
+                   update)
 
 WORK = PROJECT / 'build/mutations'
 
@@ -84,15 +84,12 @@ def mutations(base):
 
 
 def copy_project(place):
-    """The project's files in WORK, with the build of the last time."""
+    """The project's files in WORK, beside the build of the last time."""
     files = run(['git', 'ls-files', '-co', '--exclude-standard'],
                 cwd=PROJECT).splitlines()
-    for name in files:
-        if (PROJECT / name).is_file():
-            (WORK / name).parent.mkdir(parents=True, exist_ok=True)
-            if not (WORK / name).exists() or \
-                    (WORK / name).read_bytes() != (PROJECT / name).read_bytes():
-                shutil.copy2(PROJECT / name, WORK / name)
+    WORK.mkdir(parents=True, exist_ok=True)
+    update(WORK, {name: PROJECT / name for name in files
+                  if (PROJECT / name).is_file()})
     if place.base:
         for path in place.source, place.source.with_name('qemu.apt'):
             link = WORK / path.relative_to(PROJECT)

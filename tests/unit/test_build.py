@@ -3,6 +3,7 @@
 """Tests of scripts/build.py and check.py, as far as they need no QEMU."""
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
@@ -14,6 +15,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import tap
 
@@ -37,6 +39,126 @@ class Names(unittest.TestCase):
             with self.assertRaisesRegex(PlainError, message):
                 build.Place(base, tree)
         self.assertEqual(set((PROJECT / 'build').glob('*')), before)
+
+
+class Trees(unittest.TestCase):
+    """make_tree(), on a small tree and a patch of one of its files"""
+
+    PATCH = '--- a/d/one.c\n+++ b/d/one.c\n@@ -1 +1 @@\n-one\n+two\n' \
+            '--- /dev/null\n+++ b/d/new.c\n@@ -0,0 +1 @@\n+new\n'
+
+    def setUp(self):
+        self.tmp = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.tmp)
+        self.source, self.tree, self.patch = (self.tmp / n for n in ('source', 'tree', 'patch'))
+        self.write(**{'d/one.c': 'one\n', 'd/same.c': 'same\n', 'gone/file': 'x\n', 'turns': 'x\n',
+                      'back/file': 'x\n', 'run.sh': 'x\n'})
+        (self.source / 'link').symlink_to('d')
+        self.patch.write_text(self.PATCH)
+        self.wanted = {'d/one.c': 'two\n', 'd/new.c': 'new\n', 'd/same.c': 'same\n', 'gone/file': 'x\n', 'turns': 'x\n',
+                       'back/file': 'x\n', 'run.sh': 'x\n', 'link': '-> d'}
+        for name in [*self.wanted, 'd/one.c']:
+            if (path := self.source / name).exists() and not path.is_symlink():
+                os.utime(path, (1e9, 1e9))
+
+    def write(self, **files):
+        for name, text in files.items():
+            path = self.source / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def made(self, patches=None, **kw):
+        """Makes the tree, which is to be what is wanted; returns the files that were written."""
+        before = self.times()
+        with contextlib.redirect_stderr(io.StringIO()):
+            build.make_tree(self.tree, self.source, [self.patch] if patches is None else patches, **kw)
+        found = {n: f'-> {f.readlink()}' if f.is_symlink() else f.read_text() for n, f in self.files()}
+        self.assertEqual(found, self.wanted)
+        self.assertEqual({p.name for p in self.tmp.iterdir()}, {'source', 'patch', 'tree', 'tree.applied'})
+        return {n for n, t in self.times().items() if before.get(n) != t}
+
+    def files(self):
+        return [(str(f.relative_to(self.tree)), f) for f in self.tree.rglob('*')
+                if (f.is_symlink() or not f.is_dir()) and f.name != build.COPIED]
+
+    def times(self):
+        return {n: f.lstat().st_mtime_ns for n, f in self.files()} if self.tree.exists() else {}
+
+    def test_source_changes(self):
+        """what changes in the source, comes or goes is brought over; the rest keeps its time"""
+        self.made()
+        self.assertEqual(self.times()['d/same.c'], 10 ** 18)
+        self.assertEqual((self.tmp / 'tree.applied').read_text().split(), ['d/new.c', 'd/one.c'])
+        self.assertEqual(self.made(), set())
+
+        self.write(**{'d/same.c': 'SAME\n', 'new/file': 'y\n', 'back/file': 'x\n'})
+        os.utime(self.source / 'd/same.c', (9e8, 9e8))      # as of an older release
+        shutil.rmtree(self.source / 'gone')
+        (self.source / 'turns').unlink()
+        self.write(**{'turns/into': 'a directory\n'})
+        (self.source / 'link').unlink()
+        (self.source / 'link').symlink_to('new')
+        self.wanted |= {'d/same.c': 'SAME\n', 'new/file': 'y\n', 'turns/into': 'a directory\n', 'link': '-> new'}
+        del self.wanted['gone/file'], self.wanted['turns']
+        begun = time.time_ns() - 10 ** 9
+        self.assertEqual(self.made(), {'d/same.c', 'new/file', 'turns/into', 'link'})
+        self.assertGreater(self.times()['d/same.c'], begun)
+        self.assertFalse((self.tree / 'gone').exists())
+
+        shutil.rmtree(self.source / 'turns')
+        self.write(turns='x\n')
+        (self.source / 'run.sh').chmod(0o755)
+        del self.wanted['turns/into']
+        self.wanted['turns'] = 'x\n'
+        self.assertEqual(self.made(), {'turns', 'run.sh'})
+        self.assertTrue(os.access(self.tree / 'run.sh', os.X_OK))
+        self.assertEqual(self.made(), set())
+
+    def test_patches_change(self):
+        """what patches changed is put back when they do not any more"""
+        self.made()
+        (self.tree / 'd/one.c').write_text('stale\n')
+        self.assertEqual(self.made(), {'d/one.c'})
+        self.wanted['d/one.c'] = 'one\n'
+        new = self.wanted.pop('d/new.c')
+        self.assertEqual(self.made([]), {'d/one.c'})
+        self.wanted |= {'d/one.c': 'two\n', 'd/new.c': new, 'd/same.c': 'same\nmore\n', 'e/f': 'more\n'}
+        self.made(appended={'d/same.c': 'more\n', 'e/f': 'more\n'})
+        self.assertEqual(self.made(appended={'d/same.c': 'more\n', 'e/f': 'more\n'}), set())
+
+    def test_built(self):
+        """what is built in the source stays there, and what is built in the copy stays, too"""
+        self.write(**{'build/build.ninja': 'x\n', 'build/large.o': 'x\n', '.git/config': 'x\n'})
+        self.made()
+        (self.tree / 'gone/made').write_text('x\n')
+        shutil.rmtree(self.source / 'gone')
+        del self.wanted['gone/file']
+        self.wanted['gone/made'] = 'x\n'
+        self.made()
+
+    def test_full_disk(self):
+        """a full disk: one message; no copy, or a whole one that the next run completes"""
+        def full(wanted, path, **kw):
+            if 'same.c' in path.name:
+                raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+            return copy(wanted, path, **kw)
+        copy = shutil.copy2
+        for there in False, True:
+            with mock.patch('shutil.copy2', full), self.assertRaisesRegex(OSError, 'No space left'):
+                self.made()
+            self.assertEqual({p.name for p in self.tmp.iterdir()},
+                             {'source', 'patch'} | ({'tree', 'tree.applied'} if there else set()))
+            self.made()
+            self.write(**{'d/same.c': 'SAME\n'})
+            self.wanted['d/same.c'] = 'SAME\n'
+
+    def test_copytree(self):
+        """where copying fails for each file, the first is enough"""
+        full = mock.Mock(side_effect=OSError(errno.ENOSPC, 'No space left on device'))
+        with self.assertRaises(SystemExit) as e:
+            build.guarded(lambda: shutil.copytree(self.source, self.tree, copy_function=full))
+        self.assertGreater(full.call_count, 1)
+        self.assertRegex(e.exception.code, r'\A[^\n]*: \[Errno 28\] No space left on device\Z')
 
 
 class Children(unittest.TestCase):
