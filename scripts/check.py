@@ -185,14 +185,34 @@ def check_patches(tally, tree, patches):
     tally.count('\n'.join(out), '', 0)
 
 
+def touched(place):
+    """The files that the series touches, if it has been applied."""
+    applied = place.dir / 'patched.applied'
+    return applied.read_text().split() if applied.exists() else []
+
+
+def objects(place):
+    """C file -> what is made of it, of those that the series touches; nothing
+    if that has not been configured."""
+    found = {name: set() for name in touched(place) if name.endswith('.c')}
+    commands = place.bin / 'compile_commands.json'
+    for row in json.loads(commands.read_text()) if commands.exists() else []:
+        for name in found:
+            if row['file'].endswith(f'/{name}'):
+                found[name].add(row['output'])
+    return found
+
+
 def check_warnings(tally, place):
-    """What the compiler said, the last time that something was built, of the
-    files that the series touches."""
-    touched = place.patched.with_name('patched.applied').read_text().split()
-    found = [line for line in (place.bin / 'build.log').read_text(
-        errors='replace').splitlines()
-        if (m := re.match(r'(\S+?):\d+:.* warning:', line))
-        and m[1].endswith(tuple(touched))]
+    """What the compiler said, when all was just built, of the files that the
+    series touches: nothing."""
+    log = (place.bin / 'build.log').read_text(errors='replace')
+    built = set(re.findall(r'Compiling C object (\S+)', log))
+    found = [f'{name} was not compiled' for name, made in objects(place).items()
+             if not made & built]
+    found += [line for line in log.splitlines()
+              if (m := re.match(r'(\S+?):\d+:.* warning:', line))
+              and m[1].endswith(tuple(touched(place)))]
     print('series, compiler warnings:', end=' ', flush=True)
     tally.count('\n'.join(['1..1', f'{"not " if found else ""}ok 1 - none',
                            *('# ' + line for line in found)]), '', 0)
@@ -236,8 +256,7 @@ def check_deb_src(tally, place):
         env={**os.environ, 'QUILT_PATCHES': 'debian/patches'},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ours = push.stdout.partition('insns-compat-')[2]    # one after the other
-    bad = [path for path in (place.dir / 'patched.applied').read_text().split()
-           if not (tree / path).is_file() or
+    bad = [path for path in touched(place) if not (tree / path).is_file() or
            (tree / path).read_bytes() != (place.patched / path).read_bytes()]
     shutil.rmtree(tree)
     print(f'series, {dsc.name}:', end=' ', flush=True)
@@ -340,6 +359,9 @@ def check_base(place, tally, brief=False):
     """The series on one base, built. brief: without what takes long, and what
     another base has been asked already."""
     build_core()
+    for made in objects(place).values():    # so that the compiler says it again
+        for name in made:
+            (place.bin / name).unlink(missing_ok=True)
     place.build()
     check_warnings(tally, place)
     check_docs(tally, place.patched)
