@@ -54,9 +54,10 @@ class Tally:
         self.first = first
 
     def run(self, name, command, cannot=None, **env):
-        """Runs one test program and counts; shows what is not ok. More or
-        fewer tests than planned, or a bad end, is a failure, too. cannot: what
-        a skipped test says if CI is not to expect that it runs."""
+        """Runs one test program and counts; shows what is not ok, and then its
+        "# seed" lines, too. More or fewer tests than planned, none at all, or a
+        bad end, is a failure, too. cannot: what a skipped test says if CI is
+        not to expect that it runs."""
         print(f'{name}:', end=' ', flush=True)
         p = finish(command, text=True, errors='replace',
                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -65,7 +66,7 @@ class Tally:
 
     def count(self, out, err, status, cannot=None):
         passed, failed, skipped, excused, planned, show = 0, 0, 0, 0, None, []
-        failing = False
+        failing, seeds = False, []
         for line in out.splitlines():
             if m := re.match(r'1\.\.(\d+)(.*# SKIP)?', line):
                 planned = int(m[1])
@@ -84,9 +85,11 @@ class Tally:
                 failing = True
                 failed += 1
                 show.append(line)
+            elif line.startswith('# seed '):
+                seeds.append(line)
             elif failing or line.startswith('Bail out!'):
                 show.append(line)
-        if planned != passed + failed + skipped or \
+        if not planned or planned != passed + failed + skipped or \
                 status != 0 and not failed:
             failed += 1
             show += out.splitlines()[-20:] + err.splitlines()[-20:]
@@ -95,6 +98,8 @@ class Tally:
         if os.environ.get('CI') and skipped > excused:
             show.append('in CI, a test that was skipped counts as failed')
             failed, skipped = failed + skipped - excused, excused
+        if failed:
+            show = seeds + show
         print(f'{passed} passed' + (f', {failed} failed' if failed else '') +
               (f', {skipped} skipped' if skipped else ''), flush=True)
         for line in show:

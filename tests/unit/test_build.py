@@ -235,6 +235,21 @@ class Tally(unittest.TestCase):
             tally.count(*args, **kw)
         return (tally.passed, tally.failed, tally.skipped), shown.getvalue()
 
+    def test_plan(self):
+        """no plan, a plan of none, more or fewer tests than planned: a failure each"""
+        for out, sums in (('1..1\nok 1 - x\n', (1, 0, 0)), ('1..0 # SKIP no x\n', (0, 0, 1)),
+                          ('ok 1 - x\n1..1\n', (1, 0, 0)), ('ok 1 - x\n', (1, 1, 0)), ('', (0, 1, 0)),
+                          ('1..0\n', (0, 1, 0)), ('1..2\nok 1 - x\n', (1, 1, 0)), ('1..0\nok 1 - x\n', (1, 1, 0))):
+            with self.subTest(out), mock.patch.dict('os.environ'):
+                os.environ.pop('CI', None)
+                self.assertEqual(self.counted(out, '', 0)[0], sums)
+
+    def test_seed(self):
+        """the seed is shown where a test failed"""
+        self.assertEqual(self.counted('1..1\n# seed 7\nok 1 - x\n', '', 0)[1], '1 passed\n')
+        self.assertEqual(self.counted('1..1\n# seed 7\nnot ok 1 - x\n# y\n', '', 1)[1],
+                         '0 passed, 1 failed\n    # seed 7\n    not ok 1 - x\n    # y\n')
+
     def test_end(self):
         """what ends the tests early is in the sum, which is the last line"""
         tally, shown = check.Tally(), io.StringIO()

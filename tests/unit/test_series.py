@@ -863,7 +863,9 @@ and in target/ppc.
         """SIGKILL at random moments: no --out or all of it, and the next succeeds"""
         self.made()
         wanted = {f.name: f.read_bytes() for f in self.out.iterdir()}
-        rng = random.Random()
+        seed = int(os.environ.get('FAULTS_SEED') or random.randrange(1 << 32))
+        rng = random.Random(seed)
+        print(f'# seed {seed}')
         begun = time.monotonic()
         self.made()
         takes = time.monotonic() - begun
