@@ -27,6 +27,10 @@ OPTIONS = ['-timeout=10', '-rss_limit_mb=1024', '-malloc_limit_mb=64',
            '-reduce_inputs=0', '-print_final_stats=1']
 LENGTH = {'stream': 2048, 'verdict': 64}
 
+# Keeps addresses alike, which libFuzzer puts into inputs; some containers do
+# not allow that.
+ALIKE = ['setarch', '-R']
+
 # glib's own allocator would hide errors; the rest is for speed.
 ENV = {'G_SLICE': 'always-malloc',
        'ASAN_OPTIONS': 'quarantine_size_mb=1:thread_local_quarantine_size_kb=64'
@@ -43,22 +47,30 @@ def build():
              PROJECT], env={**os.environ, 'CC': 'clang'})
     run(['ninja', '-C', OUT, 'tools/ppc-insns',
          *(f'tests/fuzz/fuzz-{t}' for t in TARGETS)])
-    for target in TARGETS:
-        (OUT / 'corpus' / target).mkdir(parents=True, exist_ok=True)
     run([sys.executable, PROJECT / 'tests/fuzz/corpus.py', '--tool',
          OUT / 'tools/ppc-insns', OUT / 'seeds'])
 
 
-def fuzz(target, seconds, runs=-1):
+def fuzz(target, seconds, runs=-1, seed=None):
     """Runs one target. Returns how many inputs it tried and what went wrong,
-    '' for nothing."""
+    '' for nothing. With a seed it makes the same choices each time, as far as
+    it can, and knows nothing of what was found before."""
+    alike = []
+    if seed is not None and not subprocess.run(
+            [*ALIKE, 'true'], stderr=subprocess.DEVNULL).returncode:
+        alike = ALIKE
+    corpus = OUT / ('corpus' if seed is None else 'again') / target
+    if seed is not None:
+        shutil.rmtree(corpus, ignore_errors=True)
+    corpus.mkdir(parents=True, exist_ok=True)
     seeds = [OUT / 'seeds/least', OUT / 'seeds/small'] \
         if target == 'stream' else []
     p = subprocess.run(
-        [OUT / f'tests/fuzz/fuzz-{target}', *OPTIONS, f'-runs={runs}',
+        [*alike, OUT / f'tests/fuzz/fuzz-{target}', *OPTIONS, f'-runs={runs}',
+         f'-seed={seed or 0}',      # 0: a random one
          f'-max_len={LENGTH[target]}', f'-max_total_time={seconds}',
-         f'-artifact_prefix={OUT}/found-{target}-', OUT / 'corpus' / target,
-         *seeds, PROJECT / 'tests/fuzz/found' / target],
+         f'-artifact_prefix={OUT}/found-{target}-', corpus, *seeds,
+         PROJECT / 'tests/fuzz/found' / target],
         env={**os.environ, **ENV}, text=True, errors='replace',
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE)
