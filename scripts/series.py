@@ -35,7 +35,7 @@ HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
              'step': str, 'needs': list, 'lacks': list}
 BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
               'features': dict}
-BASE_KEYS = {'suite': str, 'version': str, 'fits': bool}
+BASE_KEYS = {'suite': str, 'version': str, 'fits': bool, 'dumps_vmstate': bool}
 FEATURE_KEYS = {'what': str, 'from': str, 'until': str, 'file': str,
                 'contains': str}
 
