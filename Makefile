@@ -66,10 +66,11 @@ matrix: setup
 	@$(PYTHON) scripts/build.py $(from) matrix
 
 tools: setup
-	@test -f build/tools/build.ninja || meson setup --buildtype=release --prefix=$(PREFIX) build/tools
+	@test -f build/tools/build.ninja || meson setup --buildtype=release build/tools
 	@meson compile -C build/tools
 
 install: tools
+	@meson configure -Dprefix='$(PREFIX)' build/tools
 	meson install -C build/tools
 
 bench: tools
