@@ -382,8 +382,11 @@ def main(argv=None):
             if not (installed := shutil.which(EMULATOR)):
                 raise SourceError(f'{EMULATOR} is not installed; the package '
                                   'is qemu-system-ppc')
-            out.mkdir(parents=True)
-            (out / EMULATOR).symlink_to(installed)
+            new = out.with_name(out.name + '.new')
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            (new / EMULATOR).symlink_to(installed)
+            new.rename(out)
             return 0
         entries = entries_for(parse_sources(files), suite, own)
         if not any(e.suites[0] == suite for e in entries):
