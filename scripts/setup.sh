@@ -38,6 +38,9 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "Installing:$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get update -qq
+apt() {
+    $sudo apt-get -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+apt update
 # shellcheck disable=SC2086
-$sudo apt-get install -qq -y --no-install-recommends $missing >&2
+apt install -y --no-install-recommends $missing >&2
