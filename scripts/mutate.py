@@ -115,8 +115,6 @@ def main():
     p = parser(__doc__.splitlines()[0])
     p.add_argument('-k', default='', help='only those whose name matches')
     p.add_argument('--list', action='store_true', help='only list them')
-    p.add_argument('--known-good', action='store_true',
-                   help='do not run the tests without a mutation first')
     args = p.parse_args()
     place = Place(args.base, args.qemu)
     place.get_source()
@@ -128,8 +126,6 @@ def main():
     options = ['--qemu', place.source] if args.qemu else ['--base', args.base]
     copy_project(place)
     for tests in sorted({m.tests for m in wanted} - {'none'}):
-        if args.known_good:
-            break
         say(f'without a mutation: {tests}')
         good, said = check(tests, options)
         if not good:

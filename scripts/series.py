@@ -428,7 +428,8 @@ def generate(project, tree, out, name=None, signoff=False, form='mail'):
 def main(argv=None):
     parser = argparse.ArgumentParser(
         description='Make the patch series for a QEMU source tree.')
-    parser.add_argument('--tree', type=Path, help='the QEMU source tree')
+    parser.add_argument('--tree', type=Path, required=True,
+                        help='the QEMU source tree')
     parser.add_argument('--out', type=Path, help='directory for the patches')
     parser.add_argument('--base', help='refuse a tree that is not this base')
     parser.add_argument('--signoff', action='store_true',
@@ -437,20 +438,14 @@ def main(argv=None):
                         help=f'one of {", ".join(mails.FORMATS)}')
     parser.add_argument('--check', action='store_true',
                         help='only see whether all of it fits; write nothing')
-    parser.add_argument('--list-bases', action='store_true')
     parser.add_argument('--project', type=Path,
                         default=Path(__file__).resolve().parent.parent)
     args = parser.parse_args(argv)
 
     mails.stop_on_signals()
+    if not (args.out or args.check):
+        parser.error('--out or --check is needed')
     try:
-        if args.list_bases:
-            for n, b in load_bases(args.project)['bases'].items():
-                print(f'{n:20} QEMU {b["version"]:6}',
-                      'known to fit' if b['fits'] else 'not tested')
-            return 0
-        if not args.tree or not (args.out or args.check):
-            parser.error('--tree and --out (or --check) are needed')
         result = generate(args.project, args.tree,
                           None if args.check else args.out.absolute(),
                           args.base, args.signoff, args.format)

@@ -420,16 +420,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", default=os.environ.get("PPC_INSNS"), help="ppc-insns (default: $PPC_INSNS)")
     parser.add_argument("--stock", help="a distribution's qemu-system-ppc64, 7.2, for the tests that need one")
-    parser.add_argument("--only", metavar="NAME", help="only tests whose name has NAME in it")
     args = parser.parse_args()
     if not args.tool:
         parser.error("--tool or the environment variable PPC_INSNS must name ppc-insns")
     OPTIONS.tool = os.path.abspath(args.tool)
     OPTIONS.stock = args.stock
-    if args.only:
-        for case in (Recorded, Stock):
-            for name in [n for n in dir(case) if n.startswith("test_") and args.only not in n]:
-                setattr(case, name, None)
     tap.main()
 
 

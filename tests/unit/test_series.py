@@ -5,6 +5,7 @@
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import tap
 
-SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'
+PROJECT = Path(__file__).resolve().parents[2]
+SCRIPTS = PROJECT / 'scripts'
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 from places import PlaceError, Source      # noqa: E402
@@ -906,6 +908,25 @@ and in target/ppc.
         self.assertEqual(p.communicate(timeout=30), (None, b''))
         self.assertEqual(p.returncode, 128 + signal.SIGTERM)
         self.assertEqual(list((self.tmp / 'build').iterdir()), [])
+
+
+class Facts(unittest.TestCase):
+    """The project's own series/bases.toml."""
+
+    def test_features(self):
+        """each feature is asked for by a patch, a page or a file of the series"""
+        patches, cover, walk = series.load_patches(PROJECT)
+        tables = [table for _, table in patches]
+        hooks = walk + [hook for table in tables for hook in table.get('hook', [])]
+        used = {name for table in tables + hooks for key in ('needs', 'lacks')
+                for name in table.get(key, [])}
+        texts = [cover['message'], *(table['message'] for table in tables),
+                 *(hook.get('insert', '') for hook in hooks),
+                 *(series.read_text(PROJECT / file) for table in tables
+                   for file in table.get('files', []))]
+        used |= {name for text in texts
+                 for name in re.findall(r'@\{(?:needs|lacks):(\w+)\}', text)}
+        self.assertEqual(used, set(series.load_bases(PROJECT)['features']))
 
 
 if __name__ == '__main__':
