@@ -22,8 +22,8 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
+from tempfile import TemporaryDirectory
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -62,7 +62,7 @@ def inclusive(profile, callee, callers):
 def instructions(binary, machine, cpu, smp=1, stream=None):
     """How many instructions QEMU executes to start, to load STREAM (a path) if there is one, and to end; and those of them that
     read the states of devices."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         wrapper = os.path.join(scratch, "qemu")
         counts = os.path.join(scratch, "counts")
         with open(wrapper, "w", encoding="utf-8") as f:
@@ -123,7 +123,7 @@ def bench(plain, patched, rounds):
     pair = plain, patched
     yield "start", "pseries-2.6 POWER8", *(instructions(q, "pseries-2.6", "POWER8")[0] for q in pair)
     rows = h.read_manifest()
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         path = os.path.join(scratch, "stream")
 
         def loads(what, *guest):

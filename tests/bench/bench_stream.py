@@ -16,8 +16,8 @@ import os
 import struct
 import subprocess
 import sys
-import tempfile
 import time
+from tempfile import NamedTemporaryFile
 
 PROJECT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 RECORDED = os.path.join(PROJECT, "tests", "migration-compat", "streams", "qemu-2.6.0-pseries-2.6-POWER8.stream.xz")
@@ -139,7 +139,7 @@ def main():
     build = os.path.join(PROJECT, "build")
     os.makedirs(build, exist_ok=True)
 
-    with tempfile.NamedTemporaryFile(dir=build, prefix="bench-", suffix=".stream") as file:
+    with NamedTemporaryFile(dir=build, prefix="bench-", suffix=".stream") as file:
         make_stream(file.name, int(args.size * 2 ** 30))
         size = os.path.getsize(file.name)
         path = file.name

@@ -12,9 +12,9 @@ import os
 import select
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
+from tempfile import NamedTemporaryFile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "unit"))
@@ -127,7 +127,7 @@ class Recorded(unittest.TestCase):
     def test_show_text(self):
         """show: for people, from a file and from a pipe"""
         data = self.stream("2.6.0", "pseries-2.6", "POWER8", 4)
-        with tempfile.NamedTemporaryFile() as f:
+        with NamedTemporaryFile() as f:
             f.write(data)
             f.flush()
             file = tool("show", f.name).stdout.decode()
@@ -323,7 +323,7 @@ class Recorded(unittest.TestCase):
         test = os.path.join(os.path.dirname(os.path.abspath(OPTIONS.tool)), "test-stream")
         if not os.path.exists(test):
             self.skipTest("no test-stream beside the tool")
-        with tempfile.NamedTemporaryFile() as f:
+        with NamedTemporaryFile() as f:
             f.write(self.stream("2.7.1", "pseries-2.7", "POWER8"))
             f.flush()
             done = subprocess.run([test, "--tap", "-k", "-p", "/stream/recorded-flipped"], capture_output=True, timeout=300,
@@ -381,7 +381,7 @@ class Stock(unittest.TestCase):
     def test_as_a_filter(self):
         """-incoming "exec:ppc-insns rewrite ...", and in a live migration"""
         row = harness.find_stream(self.rows, "2.6.0", "pseries-2.6", "POWER8")
-        with tempfile.NamedTemporaryFile() as f:
+        with NamedTemporaryFile() as f:
             f.write(row.read())
             f.flush()
             with harness.Vm(OPTIONS.stock, row.machine, row.cpu, 1, self.options(row.cpu),

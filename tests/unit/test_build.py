@@ -11,10 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
+from tempfile import mkdtemp
 from unittest import mock
 
 import tap
@@ -48,7 +48,7 @@ class Trees(unittest.TestCase):
             '--- /dev/null\n+++ b/d/new.c\n@@ -0,0 +1 @@\n+new\n'
 
     def setUp(self):
-        self.tmp = Path(tempfile.mkdtemp())
+        self.tmp = Path(mkdtemp())
         self.addCleanup(shutil.rmtree, self.tmp)
         self.source, self.tree, self.patch = (self.tmp / n for n in ('source', 'tree', 'patch'))
         self.write(**{'d/one.c': 'one\n', 'd/same.c': 'same\n', 'gone/file': 'x\n', 'turns': 'x\n',
@@ -165,7 +165,7 @@ class Children(unittest.TestCase):
     WAIT = 'while [ ! -e go ]; do sleep 0.05; done; touch end'
 
     def setUp(self):
-        self.tmp = Path(tempfile.mkdtemp())
+        self.tmp = Path(mkdtemp())
         self.addCleanup(shutil.rmtree, self.tmp)
 
     def started(self, body):

@@ -10,10 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
+from tempfile import mkdtemp
 
 import tap
 
@@ -398,7 +398,7 @@ class Whole(unittest.TestCase):
     """The script as a whole: a project, a tree, and the patches."""
 
     def setUp(self):
-        self.tmp = Path(tempfile.mkdtemp())
+        self.tmp = Path(mkdtemp())
         self.addCleanup(shutil.rmtree, self.tmp)
         self.project, self.tree = self.tmp / 'project', self.tmp / 'tree'
         self.out = self.tmp / 'build/out'
