@@ -521,9 +521,9 @@ class Vm:
         # The path of a UNIX socket has at most 107 bytes; some set TMPDIR to something long.
         self.dir = tempfile.mkdtemp(prefix="mc-", dir="/tmp" if len(tempfile.gettempdir()) > 80 else None)
         self.socket = os.path.join(self.dir, "migration")
+        self._stderr = os.path.join(self.dir, "stderr")
         self._news = threading.Condition()
         self._ended = False
-        self._stderr = []
         self._qmp = None
         self._qmp_lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -548,8 +548,9 @@ class Vm:
             self.command = shlex.join(command)
             try:
                 # A session of its own: Ctrl-C is for us, and we end QEMU.
-                self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                                 stderr=subprocess.PIPE, pass_fds=fds, start_new_session=True)
+                with open(self._stderr, "wb") as stderr:
+                    self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                                     stderr=stderr, pass_fds=fds, start_new_session=True)
             except OSError as error:
                 self._listener.close()
                 shutil.rmtree(self.dir, ignore_errors=True)
@@ -559,9 +560,8 @@ class Vm:
             stop = _stopping
         if stop:
             self._process.kill()
-        self._threads = [threading.Thread(target=read, daemon=True) for read in (self._read_console, self._read_stderr)]
-        for thread in self._threads:
-            thread.start()
+        self._reader = threading.Thread(target=self._read_console, daemon=True)
+        self._reader.start()
 
     def __enter__(self):
         return self
@@ -580,10 +580,6 @@ class Vm:
             self._ended = True
             self._news.notify_all()
 
-    def _read_stderr(self):
-        for line in self._process.stderr:
-            self._stderr.append(line.decode(errors="replace"))
-
     def wait_reports(self, number, timeout=None):
         """Wait until there are NUMBER reports in self.reports; False if QEMU ended before or time ran out."""
         with self._news:
@@ -593,12 +589,9 @@ class Vm:
     def wait_exit(self, timeout=None):
         """Wait for QEMU to end. Returns its exit status (negative: the signal that killed it), None if it goes on."""
         try:
-            status = self._process.wait(timeout or TIMEOUT)
+            return self._process.wait(timeout or TIMEOUT)
         except subprocess.TimeoutExpired:
             return None
-        for thread in self._threads:
-            thread.join(5)
-        return status
 
     @property
     def ended(self):
@@ -607,8 +600,12 @@ class Vm:
 
     @property
     def stderr(self):
-        """All that QEMU has said on stderr so far."""
-        return "".join(self._stderr)
+        """All that QEMU has said on stderr so far, up to close().
+
+        It is a file, so that what QEMU wrote before a report is there once that report is, whichever is read first.
+        """
+        with open(self._stderr, encoding="utf-8", errors="replace") as stderr:
+            return stderr.read()
 
     def _connect(self):
         end = time.monotonic() + TIMEOUT
@@ -707,9 +704,8 @@ class Vm:
     def close(self):
         """Kill QEMU and remove what it left behind."""
         self.kill()
-        for thread in self._threads:
-            thread.join(5)
-        for pipe in (self._process.stdout, self._process.stderr, self._qmp, self._listener):
+        self._reader.join(5)
+        for pipe in (self._process.stdout, self._qmp, self._listener):
             try:
                 if pipe:
                     pipe.close()
