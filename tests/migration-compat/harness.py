@@ -620,7 +620,6 @@ class Vm:
         connection.settimeout(TIMEOUT)
         self._qmp = connection.makefile("rw", encoding="utf-8")
         connection.close()
-        self._qmp.readline()                    # the greeting
         self._execute("qmp_capabilities", {})
 
     def _execute(self, command, arguments):
@@ -632,7 +631,7 @@ class Vm:
                 if "error" in reply:
                     raise HarnessError(f"{self.name}: QMP {command}: {reply['error']['desc']}")
                 if "return" in reply:
-                    return reply["return"]      # anything else is an event
+                    return reply["return"]      # anything else is the greeting, or an event
         except OSError as error:
             raise HarnessError(f"{self.name}: QMP {command}: {error}\n{self.stderr}") from error
         raise HarnessError(f"{self.name}: QEMU ended during QMP {command}\n{self.stderr}")
@@ -661,7 +660,7 @@ class Vm:
         """Save the running guest as a whole stream, and return that.
 
         It ends where QEMU closes it. (With exec:, QEMU has completed the migration when its command has yet to write the
-        last of it.)
+        last of it.) A thread reads it, as 2.7 connects, but sends nothing before it is asked how far it is.
         """
         path = os.path.join(self.dir, "saved")
         with socket.socket(socket.AF_UNIX) as listener, concurrent.futures.ThreadPoolExecutor(1) as reader:
@@ -681,8 +680,11 @@ class Vm:
                 if failure:
                     raise HarnessError(f"{self.name}: cannot save: {failure}\n{self.stderr}")
                 return received.result()
-            except OSError as error:
-                raise HarnessError(f"{self.name}: cannot save: {error}\n{self.stderr}") from error
+            except BaseException as error:
+                self.kill()                     # or the reader, which is waited for, might read for ever
+                if isinstance(error, OSError):
+                    raise HarnessError(f"{self.name}: cannot save: {error}\n{self.stderr}") from error
+                raise
             finally:
                 listener.shutdown(socket.SHUT_RDWR)     # wakes a reader that nobody connected to
                 os.unlink(path)
