@@ -926,7 +926,7 @@ def run_tests(tests, jobs=2, pattern=None):
     """Run a table of tests, print TAP, return the exit status.
 
     tests: (name, function) pairs; the function returns lines that say what is wrong, none if all is well, or raises Skip.
-    pattern: a regular expression that the names of the tests to run must contain.
+    pattern: a regular expression that the names of the tests to run must contain; no such test is an error.
     """
     def run(test):
         try:
@@ -939,10 +939,30 @@ def run_tests(tests, jobs=2, pattern=None):
             return traceback.format_exc().splitlines(), None
 
     tests = [test for test in tests if not pattern or re.search(pattern, test[0])]
+    if not tests:
+        raise HarnessError(f"no test has a name that contains '{pattern}'" if pattern else "no tests")
     tap = Tap()
     for (name, _), (complaints, skip) in zip(tests, in_parallel(run, tests, jobs)):
         tap.result(name, not complaints, complaints, skip)
     return tap.plan()
+
+
+def at_least(least):
+    """The type of an argument that is a whole number, LEAST or more."""
+    def number(text):
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more")
+        return int(text)
+    return number
+
+
+def expression(text):
+    """The type of an argument that is a regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"no regular expression: {error}") from error
+    return text
 
 
 def arguments(description):
@@ -950,8 +970,15 @@ def arguments(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", metavar="DIR", default=STREAMS, help="recorded streams and their MANIFEST.tsv")
     parser.add_argument("--work", metavar="DIR", help="where the assembled guest goes (default: build/migration-compat)")
-    parser.add_argument("--jobs", metavar="N", type=int, default=2, help="how many guests to run at a time (default: 2)")
-    parser.add_argument("--timeout", metavar="S", type=int, default=TIMEOUT, help=f"limit for one step (default: {TIMEOUT} s)")
+    parser.add_argument("--jobs", metavar="N", type=at_least(1), default=2, help="how many guests to run at a time (default: 2)")
+    parser.add_argument("--timeout", metavar="S", type=at_least(1), default=TIMEOUT, help=f"limit for one step (default: {TIMEOUT} s)")
+    return parser
+
+
+def test_arguments(description):
+    """The same, for a program that calls run_tests()."""
+    parser = arguments(description)
+    parser.add_argument("-k", metavar="PATTERN", type=expression, help="only tests whose names contain this regular expression")
     return parser
 
 

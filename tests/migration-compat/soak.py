@@ -75,9 +75,8 @@ def run(args):
 
 
 if __name__ == "__main__":
-    parser = h.arguments(__doc__)
+    parser = h.test_arguments(__doc__)
     parser.add_argument("--a", metavar="PATCHED", required=True, help="one QEMU")
     parser.add_argument("--b", metavar="STOCK", required=True, help="the other")
     parser.add_argument("--rounds", metavar="N", type=int, default=200, help="migrations of each guest (default: 200)")
-    parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
     h.main(run, parser)

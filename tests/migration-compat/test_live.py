@@ -164,11 +164,10 @@ def run(args):
 
 
 if __name__ == "__main__":
-    parser = h.arguments(__doc__)
+    parser = h.test_arguments(__doc__)
     parser.add_argument("--a", metavar="PATCHED", required=True, help="a patched qemu-system-ppc64")
     parser.add_argument("--b", metavar="STOCK", required=True, help="the distribution's own")
     parser.add_argument("--a-is", choices=("patched", "stock"), default="patched", help="what --a really is")
     parser.add_argument("--b-is", choices=("patched", "stock"), default="stock", help="what --b really is")
     parser.add_argument("--full", action="store_true", help="each device with each CPU and number of CPUs, too")
-    parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
     h.main(run, parser)

@@ -87,9 +87,8 @@ def run(args):
 
 
 if __name__ == "__main__":
-    parser = h.arguments(__doc__)
+    parser = h.test_arguments(__doc__)
     parser.add_argument("--qemu", metavar="PATCHED", required=True, help="the qemu-system-ppc64 to test")
     parser.add_argument("--stock", metavar="STOCK", required=True, help="the distribution's own")
     parser.add_argument("--checker", metavar="SCRIPT", required=True, help="vmstate-static-checker.py, in QEMU's scripts/")
-    parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
     h.main(run, parser)

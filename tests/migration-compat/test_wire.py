@@ -363,9 +363,8 @@ def run(args):
 
 
 if __name__ == "__main__":
-    parser = h.arguments(__doc__)
+    parser = h.test_arguments(__doc__)
     parser.add_argument("--qemu", metavar="PATCHED", required=True, help="the qemu-system-ppc64 to test")
     parser.add_argument("--stock", metavar="STOCK", help="the distribution's own")
     parser.add_argument("--tool", metavar="PPC-INSNS", help="the stream tool, to read each stream a second time")
-    parser.add_argument("-k", metavar="PATTERN", help="only tests whose names contain this regular expression")
     h.main(run, parser)
