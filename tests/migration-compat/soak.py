@@ -4,9 +4,10 @@
 
     soak.py --a PATCHED --b STOCK [--rounds 200] [--jobs 2] [-k PATTERN]
 
-A round is a live migration from A to B, or back. In each, the guest goes on counting where it was, with its registers intact and
-the probe letters that are right there: stock shows it more than its machine version's release had. What does not come out of RAM has the same size in the stream at the end as at the beginning, and a
-QEMU has no more memory resident after its last round than after its first ones.
+A round is a live migration from A to B, or back, into a new QEMU. In each, the guest goes on counting where it was, with its
+registers intact and the probe letters that are right there: stock shows it more than its machine version's release had. What does
+not come out of RAM has the same size in the stream at the end as at the beginning, and the QEMUs of the last rounds have no more
+memory resident than those of the first ones.
 """
 import statistics
 import sys
@@ -14,9 +15,12 @@ import sys
 sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
-# Of this many rounds, at the beginning and at the end, the median of the memory is taken; 1 in 50 more is no growth.
+# The median of the memory is taken of this many rounds of a side at the beginning and at the end, or of half of them each if there
+# are not so many; 1 in 50 more is no growth.
 WINDOW = 10
 GROWTH = 1.02
+# The fewest rounds: two for each side, so that there is something to compare.
+LEAST = 4
 
 
 def state_size(vm):
@@ -26,12 +30,18 @@ def state_size(vm):
     return size
 
 
+def ends(samples):
+    """The median of the first of SAMPLES, and that of the last."""
+    window = min(WINDOW, len(samples) // 2)
+    return statistics.median(samples[:window]), statistics.median(samples[-window:])
+
+
 def soak(pair, machine, cpu, rounds):
     """Sends a guest around; returns what is wrong."""
     options = [h.stock_options(machine, cpu)] * 2
     vm = h.start_guest(pair[0], machine + options[0], cpu)
     letters = [h.letters_expected(cpu, machine, h.release_of(binary), patched=binary == pair[0]) for binary in pair]
-    memory, sizes, wrong = ([], []), [], []
+    memory, sizes, wrong = ([], []), ([], []), []
     try:
         for number in range(1, rounds + 1):
             side = number % 2
@@ -40,27 +50,28 @@ def soak(pair, machine, cpu, rounds):
                 vm.qmp("query-status")
                 failure = source.migrate("unix:" + vm.socket)
                 result = h.judge(vm, letters[side])
-                if failure or not result.loaded:
-                    return [f"round {number}: {failure or result.verdict}", *result.describe()]
-                last, first = source.reports[-1].count, vm.reports[0].count
-                # of the line that was being written, each side may have a part
-                if not 0 < first - last <= 2:
-                    wrong.append(f"round {number}: the count goes from {last} to {first}")
-                if result.after != letters[side]:
-                    wrong.append(f"round {number}: letters {result.after}, not {letters[side]}")
-                wrong += [f"round {number}: {line}" for line in result.group_warnings]
+            if failure or not result.loaded:
+                return [f"round {number}: {failure or result.verdict}", *result.describe()]
+            # The source has ended, and its console was read to the end. Of the line that was being written, each side may have
+            # a part.
+            last, first = source.reports[-1].count, vm.reports[0].count
+            if not 0 < first - last <= 2:
+                wrong.append(f"round {number}: the count goes from {last} to {first}")
+            if result.after != letters[side]:
+                wrong.append(f"round {number}: letters {result.after}, not {letters[side]}")
+            wrong += [f"round {number}: {line}" for line in result.group_warnings]
             memory[side].append(vm.memory())
-            if number in (1, 2, rounds - 1, rounds):
-                sizes.append(state_size(vm))
-        print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}; state of {sizes[0]} bytes in the "
-              f"stream of B at first, {sizes[1]} in that of A", flush=True)
+            if number <= 2 or number > rounds - 2:      # the first and the last of each side
+                sizes[side].append(state_size(vm))
+        print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}", flush=True)
     finally:
         vm.close()
-    if len(set(sizes[::2])) > 1 or len(set(sizes[1::2])) > 1:
-        wrong.append(f"the state in the stream grows: {sizes}")
     for side, name in ((1, "B"), (0, "A")):
-        first, last = (statistics.median(part) for part in (memory[side][:WINDOW], memory[side][-WINDOW:]))
-        print(f"# {machine} {cpu}: memory of {name}: {first:.0f} KiB at first, {last:.0f} at last", flush=True)
+        (small, large), (first, last) = sizes[side], ends(memory[side])
+        print(f"# {machine} {cpu}: {name}: state of {small} bytes at first, {large} at last; memory of {first:.0f} KiB at first, "
+              f"{last:.0f} at last", flush=True)
+        if small != large:
+            wrong.append(f"the state that {name} sends has {large} bytes at last, {small} at first")
         if last > first * GROWTH:
             wrong.append(f"memory of {name} grows: {memory[side]}")
     return wrong[:20]
@@ -78,5 +89,6 @@ if __name__ == "__main__":
     parser = h.test_arguments(__doc__)
     parser.add_argument("--a", metavar="PATCHED", required=True, help="one QEMU")
     parser.add_argument("--b", metavar="STOCK", required=True, help="the other")
-    parser.add_argument("--rounds", metavar="N", type=int, default=200, help="migrations of each guest (default: 200)")
+    parser.add_argument("--rounds", metavar="N", type=h.at_least(LEAST), default=200,
+                        help=f"migrations of each guest, {LEAST} or more (default: 200)")
     h.main(run, parser)
