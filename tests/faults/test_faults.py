@@ -15,15 +15,15 @@ import lzma
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
 from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from tempfile import mkdtemp
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "tests/unit"))
@@ -43,7 +43,7 @@ def mounted(script, *arguments):
     return ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-ec", script, "sh", *map(str, arguments)]
 
 
-def kill_at_random(command, longest, sig=signal.SIGKILL, group=False, **kw):
+def kill_at_random(command, longest, sig=SIGKILL, group=False, **kw):
     """Runs COMMAND and kills it, alone or with its GROUP, after up to LONGEST seconds; its exit status."""
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL, start_new_session=group,
                           **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL} | kw) as p:
@@ -59,7 +59,7 @@ class Rewrite(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.tmp = Path(tempfile.mkdtemp())
+        cls.tmp = Path(mkdtemp())
         cls.addClassCleanup(shutil.rmtree, cls.tmp)
         path = PROJECT / "tests/migration-compat/streams/qemu-2.6.0-pseries-2.6-POWER8.stream.xz"
         cls.stream, cls.out = cls.tmp / "in", cls.tmp / "out"
@@ -144,7 +144,7 @@ class Source(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.tmp = Path(tempfile.mkdtemp())
+        cls.tmp = Path(mkdtemp())
         cls.addClassCleanup(shutil.rmtree, cls.tmp)
         tree, pool = cls.tmp / "qemu-7.2", cls.tmp / "mirror/pool"
         for name, text in (("VERSION", "7.2.9\n"), ("debian/rules", "#!/usr/bin/make -f\n"),
@@ -180,7 +180,7 @@ class Source(unittest.TestCase):
                               **kw).stdout
 
     def setUp(self):
-        self.place = Path(tempfile.mkdtemp(dir=self.tmp))
+        self.place = Path(mkdtemp(dir=self.tmp))
         self.out = self.place / "qemu"
         self.addCleanup(setattr, Mirror, "cut", None)
 
@@ -216,7 +216,7 @@ class Source(unittest.TestCase):
         begun = time.monotonic()
         self.check_next()
         takes = time.monotonic() - begun
-        for sig in [signal.SIGTERM, signal.SIGKILL] * (10 if OPTIONS.long else 2):
+        for sig in [SIGTERM, SIGKILL] * (10 if OPTIONS.long else 2):
             with self.subTest(sig):
                 shutil.rmtree(self.out)
                 status = kill_at_random(self.script(), takes, sig)
@@ -286,7 +286,7 @@ class Build(unittest.TestCase):
     """build.py, on a copy of the project: a QEMU tree with the series, and in the long run the binary"""
 
     def setUp(self):
-        self.tmp = Path(tempfile.mkdtemp(dir=PROJECT / "build"))
+        self.tmp = Path(mkdtemp(dir=PROJECT / "build"))
         self.addCleanup(shutil.rmtree, self.tmp)
         for name in subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, check=True, capture_output=True,
                                    text=True).stdout.rstrip("\0").split("\0"):

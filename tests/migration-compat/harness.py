@@ -28,10 +28,10 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import traceback
+from tempfile import TemporaryDirectory, TemporaryFile, gettempdir, mkdtemp
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STREAMS = os.path.join(HERE, "streams")
@@ -211,7 +211,7 @@ def firmware(work=None):
     work = os.path.abspath(work or WORK)
     os.makedirs(work, exist_ok=True)
     assembler, linker = find_tool("as", "AS"), find_tool("ld", "LD")
-    with tempfile.TemporaryDirectory(dir=work) as scratch:
+    with TemporaryDirectory(dir=work) as scratch:
         parts = {name: os.path.join(scratch, name) for name in ("guest.o", "guest.bin", "spapr-rtas.bin")}
         for command in ([assembler, "-mbig", "-a64", "-o", parts["guest.o"], GUEST_SOURCE],
                         [linker, "-EB", "-Ttext", "0", "--oformat", "binary", "-o", parts["guest.bin"], parts["guest.o"]]):
@@ -519,7 +519,7 @@ class Vm:
         self.reports = []
         self.name = f"{os.path.basename(binary)} -M {machine} -cpu {cpu}"
         # The path of a UNIX socket has at most 107 bytes; some set TMPDIR to something long.
-        self.dir = tempfile.mkdtemp(prefix="mc-", dir="/tmp" if len(tempfile.gettempdir()) > 80 else None)
+        self.dir = mkdtemp(prefix="mc-", dir="/tmp" if len(gettempdir()) > 80 else None)
         self.socket = os.path.join(self.dir, "migration")
         self._stderr = os.path.join(self.dir, "stderr")
         self._news = threading.Condition()
@@ -536,7 +536,7 @@ class Vm:
         if smp > 1:
             command += ["-smp", str(smp)]
         command += options
-        with tempfile.TemporaryFile() as stream:
+        with TemporaryFile() as stream:
             fds = ()
             if isinstance(incoming, bytes):
                 stream.write(incoming)
