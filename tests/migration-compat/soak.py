@@ -63,13 +63,13 @@ def soak(pair, machine, cpu, rounds):
             memory[side].append(vm.memory())
             if number <= 2 or number > rounds - 2:      # the first and the last of each side
                 sizes[side].append(state_size(vm))
-        print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}", flush=True)
+        print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}", file=sys.stderr)
     finally:
         vm.close()
     for side, name in ((1, "B"), (0, "A")):
         (small, large), (first, last) = sizes[side], ends(memory[side])
         print(f"# {machine} {cpu}: {name}: state of {small} bytes at first, {large} at last; memory of {first:.0f} KiB at first, "
-              f"{last:.0f} at last", flush=True)
+              f"{last:.0f} at last", file=sys.stderr)
         if small != large:
             wrong.append(f"the state that {name} sends has {large} bytes at last, {small} at first")
         if last > first * GROWTH:
