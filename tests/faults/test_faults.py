@@ -7,6 +7,9 @@
 The stream tool and the scripts are killed at random moments, find the disk full or read-only, and mirrors that answer
 nothing. --long adds what takes minutes: the real timeouts, and builds of QEMU that are killed. Prints TAP. The generator's
 own faults are in tests/unit/test_series.py.
+
+A run prints the seed of its random choices, "# seed N"; FAULTS_SEED=N in the environment makes the same ones again. What a
+process is at when it is killed depends on the machine, too. In CI (CI is set in the environment) the seed is 0.
 """
 import argparse
 import hashlib
@@ -31,7 +34,8 @@ sys.dont_write_bytecode = True
 import tap              # noqa: E402
 
 OPTIONS = argparse.Namespace(tool=None, long=False, base=None, tree=None)
-RANDOM = random.Random(int(os.environ.get("FAULTS_SEED", "0")) or None)
+SEED = int(os.environ.get("FAULTS_SEED") or (0 if os.environ.get("CI") else random.randrange(1 << 32)))
+RANDOM = random.Random(SEED)
 
 # Runs a command where a directory is a small, or a read-only, file system.
 SMALL = 'mount -t tmpfs -o size="$2" tmpfs "$1"; shift 2; exec "$@"'
@@ -365,6 +369,7 @@ def main():
         OPTIONS.base, OPTIONS.tree = args.base, os.path.realpath(args.tree)
     else:
         del globals()["Build"]
+    print(f"# seed {SEED}", flush=True)
     tap.main()
 
 
