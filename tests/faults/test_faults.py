@@ -146,6 +146,9 @@ sys.exit(qs.main(['debian/bookworm', sys.argv[3]]))
 class Source(unittest.TestCase):
     """qemu-source.py, with a small package from a mirror on this machine"""
 
+    # That mirror is asked for it, and not what the machine has for a proxy.
+    direct = os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
+
     @classmethod
     def setUpClass(cls):
         cls.tmp = Path(mkdtemp())
@@ -194,7 +197,7 @@ class Source(unittest.TestCase):
 
     def get(self, port=None, prefix=()):
         command = prefix + tuple(map(str, self.script(port)))
-        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900)
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900, env=self.direct)
 
     def check_none(self, done, message):
         """It says in a few lines what is wrong, and the directory is not there."""
@@ -223,7 +226,7 @@ class Source(unittest.TestCase):
         for sig in [SIGTERM, SIGKILL] * (10 if OPTIONS.long else 2):
             with self.subTest(sig):
                 shutil.rmtree(self.out)
-                status = kill_at_random(self.script(), takes, sig)
+                status = kill_at_random(self.script(), takes, sig, env=self.direct)
                 self.assertIn(status, (0, -sig, 128 + sig))
                 if self.out.exists():
                     self.assertEqual(sum(len(f) for _, _, f in os.walk(self.out)), self.files)
@@ -255,7 +258,7 @@ class Source(unittest.TestCase):
         """apt is told not to wait for ever for a mirror that answers nothing"""
         with socket.create_server(("127.0.0.1", 0), backlog=100) as silent, \
                 subprocess.Popen(list(map(str, self.script(silent.getsockname()[1]))), stderr=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL) as p:
+                                 stdout=subprocess.DEVNULL, env=self.direct) as p:
             conf, end = self.place / "qemu.apt/apt.conf", time.monotonic() + 30
             try:
                 while not conf.exists() or 'Acquire::http::Timeout "30"' not in conf.read_text():
