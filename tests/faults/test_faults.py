@@ -17,6 +17,7 @@ import http.server
 import lzma
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -37,8 +38,14 @@ OPTIONS = argparse.Namespace(tool=None, long=False, base=None, tree=None)
 SEED = int(os.environ.get("FAULTS_SEED") or (0 if os.environ.get("CI") else random.randrange(1 << 32)))
 RANDOM = random.Random(SEED)
 
-# Runs a command where a directory is a small, or a read-only, file system.
-SMALL = 'mount -t tmpfs -o size="$2" tmpfs "$1"; shift 2; exec "$@"'
+# Runs a command where a directory is a small, or a read-only, file system. The small one begins with what the directory has. Nobody
+# else sees it, and it ends with the command; so what is left there is listed on stdout, and what the command says goes to stderr.
+SMALL = """
+    cd "$1"; mount -t tmpfs -o size="$2" tmpfs "$1"; cp -a . "$1"; cd "$1"; shift 2
+    "$@" >&2 || status=$?
+    find . -mindepth 1 -printf '%P\\n'; exit ${status-0}"""
+# Runs a command in the small one, then once more with room.
+AGAIN = '"$@"; mount -o remount,size=1g tmpfs "$PWD" && exec "$@"'
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"; shift; exec "$@"'
 
 
@@ -213,7 +220,7 @@ class Source(unittest.TestCase):
 
     def check_none(self, done, message):
         """It says in a few lines what is wrong, and the directory is not there."""
-        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.returncode, 1, done.stderr[-2000:])
         last = done.stderr[done.stderr.index("qemu-source.py: "):]
         self.assertLessEqual(last.count("\n"), 3, last)
         self.assertRegex(last, message)
@@ -288,7 +295,13 @@ class Source(unittest.TestCase):
             with self.subTest(size):
                 done = self.get(prefix=tuple(mounted(SMALL, self.place, size)))
                 self.check_none(done, "(?i)space|failed")
-        self.check_next()
+                left = done.stdout.splitlines()
+                self.assertIn("qemu.apt/files", left)
+                self.assertEqual([path for path in left if re.match(r"qemu(/|$)|.*(unpacked|tmp-extract)", path)], [])
+                done = self.get(prefix=tuple(mounted(SMALL, self.place, size, "sh", "-c", AGAIN, "sh")))
+                self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+                # debian/ and debian/source/ are listed, too
+                self.assertEqual(done.stdout.count("\nqemu/"), self.files + 2)
 
     @needs_mounts
     def test_read_only(self):
@@ -311,15 +324,26 @@ class Build(unittest.TestCase):
         self.place = self.tmp / "build" / OPTIONS.base.replace("/", "-")
         self.place.mkdir(parents=True)
         (self.place / "qemu").symlink_to(OPTIONS.tree)
+        for name in "stock", "meson":           # where they were needed
+            path = Path(OPTIONS.tree).with_name(name)
+            if path.exists():
+                (self.place / name).symlink_to(path)
 
-    def step(self, expression):
-        """The command that takes one step of build.py on a Place."""
+    def build(self, what):
+        """The command that a user runs."""
+        return [sys.executable, self.tmp / "scripts/build.py", "--base", OPTIONS.base, what]
+
+    def patch(self):
+        """Of that, what makes the patched tree."""
         return [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import build; "
-                f"place = build.Place('{OPTIONS.base}', None); {expression}", self.tmp / "scripts"]
+                f"place = build.Place('{OPTIONS.base}', None)\nwith place.locked():\n    place.make_patched()",
+                self.tmp / "scripts"]
 
-    def run_step(self, expression, prefix=()):
-        return subprocess.run([*prefix, *map(str, self.step(expression))], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL)
+    def run_command(self, *command):
+        return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    def there(self):
+        return {path.name for path in self.place.iterdir()}
 
     def digest(self):
         """Names and contents of what the series changes in the patched tree, and how many files there are"""
@@ -330,8 +354,8 @@ class Build(unittest.TestCase):
 
     def test_patched_killed(self):
         """the patched tree: killed at random moments, the next run completes it"""
-        begun = time.monotonic()
-        done = self.run_step("place.make_patched()")
+        there, begun = self.there(), time.monotonic()
+        done = self.run_command(*self.patch())
         self.assertEqual(done.returncode, 0, done.stderr)
         takes, wanted = time.monotonic() - begun, self.digest()
         self.assertGreater(len(wanted[1]), 10)
@@ -341,29 +365,26 @@ class Build(unittest.TestCase):
                 shutil.rmtree(self.place / "patched")
             else:
                 (self.place / "patched/target/ppc/insns-history.c").write_text("stale\n")
-            kill_at_random(self.step("place.make_patched()"), takes if copying else 2)
-            done = self.run_step("place.make_patched()")
+            kill_at_random(self.patch(), takes if copying else 2)
+            done = self.run_command(*self.patch())
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(self.digest(), wanted)
-        left = {p.name for p in self.place.iterdir()}
-        self.assertLessEqual(left, {"qemu", "patched", "patched.applied", "series"})
+        self.assertEqual(self.there(), there | {"lock", "patched", "patched.applied", "series"})
 
     @needs_mounts
     def test_patched_full_disk(self):
-        """the patched tree: on a full disk, one message, and no tree"""
-        small = self.place / "small"
-        small.mkdir()
-        done = self.run_step(f"from pathlib import Path; place.patched = Path('{small}') / 'patched'; place.make_patched()",
-                             prefix=mounted(SMALL, small, "20m"))
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("No space left on device", done.stderr)
+        """the patched tree: on a full disk, one short message, and nothing half-made"""
+        done = self.run_command(*mounted(SMALL, self.place, "20m", *self.build("qemu")))
+        said = done.stderr[:2000]
+        self.assertEqual(done.returncode, 1, said)
+        self.assertRegex(said, r"\A(--- .*\n)*build\.py: .*No space left on device.*\n\Z")
+        self.assertEqual({path.split("/")[0] for path in done.stdout.splitlines()}, self.there() | {"lock", "series"})
 
     def test_binary_killed(self):
         """the binary: killed at random moments while it is built, the next run completes it"""
         for _ in range(6):
-            kill_at_random([sys.executable, self.tmp / "scripts/build.py", "--base", OPTIONS.base, "qemu"], 60)
-        done = subprocess.run([sys.executable, self.tmp / "scripts/build.py", "--base", OPTIONS.base, "demo"], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL)
+            kill_at_random(self.build("qemu"), 60)
+        done = self.run_command(*self.build("demo"))
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         self.assertIn("patched: 19 of 19 loaded", done.stdout)
 
