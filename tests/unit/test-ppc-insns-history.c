@@ -188,6 +188,8 @@ static void test_hidden(void)
         /* unknown to 2.7: what joined it later, but not what it began with */
         { PPC_FAMILY_POWER9, R(2, 7),
           "PPC_64H PPC2_PRCNTL PPC2_BCDA_ISA206" },
+        { PPC_FAMILY_POWER10, R(2, 7), "PPC2_BCDA_ISA206" },
+        { PPC_FAMILY_POWER10, R(5, 1), "PPC2_BCDA_ISA206" },
         { PPC_FAMILY_NONE, R(2, 6), "" },
     };
     size_t i;
