@@ -15,6 +15,21 @@
     QEMU_BUILD_BUG_ON(name != 1ULL << (bit));
 #include "insns-groups.h.inc"
 
+/* The release that @version names; 0, with @errp set, if there is none */
+static PPCRelease parse_version(const char *property, const char *version,
+                                Error **errp)
+{
+    PPCRelease release = ppc_release_parse(version);
+
+    if (!release) {
+        g_autofree char *known = ppc_release_list();
+
+        error_setg(errp, "%s=%s is not a known version; use one of %s, or"
+                   " none", property, version, known);
+    }
+    return release;
+}
+
 void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
 {
     PPCInsnsCompat *compat = &cpu->insns_compat;
@@ -23,8 +38,13 @@ void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
     PPCInsns hidden = { 0 };
 
     compat->family = ppc_family_by_pvr(pcc->pvr);
-    if (compat->machine_version) {
-        machine = ppc_release_parse(compat->machine_version);
+    if (compat->machine_version &&
+        strcmp(compat->machine_version, "none") != 0) {
+        machine = parse_version("x-insns-compat-default",
+                                compat->machine_version, errp);
+        if (!machine) {
+            return;
+        }
     }
     if (machine <= PPC_RELEASE_LAST_ON_WIRE) {
         compat->wire_release = machine;
@@ -34,12 +54,9 @@ void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
         compat->version = g_strdup(machine ? compat->machine_version : "none");
         compat->guest_release = machine;
     } else if (strcmp(compat->version, "none") != 0) {
-        compat->guest_release = ppc_release_parse(compat->version);
+        compat->guest_release = parse_version("insns-compat", compat->version,
+                                              errp);
         if (!compat->guest_release) {
-            g_autofree char *known = ppc_release_list();
-
-            error_setg(errp, "insns-compat=%s is not a known version; use one"
-                       " of %s, or none", compat->version, known);
             return;
         }
         if (compat->family == PPC_FAMILY_NONE) {
@@ -77,60 +94,61 @@ PPCInsnsWire ppc_insns_compat_wire(PowerPCCPU *cpu)
                           ppc_insns_compat_effective(cpu));
 }
 
-/* The read-only properties: one getter for the numbers, one for the names. */
+/* A read-only property: of the wire's or the effective groups, one form */
+typedef struct Shown {
+    const char *name;
+    const char *description;
+    bool wire;
+    enum { FLAGS, FLAGS2, NAMES } form;
+} Shown;
 
-static PPCInsns insns_of(Object *obj, const char *property)
+static const Shown properties[] = {
+    { "insns-flags",
+      "Instruction groups that the guest can execute, insns_flags",
+      false, FLAGS },
+    { "insns-flags2",
+      "Instruction groups that the guest can execute, insns_flags2",
+      false, FLAGS2 },
+    { "insns-groups",
+      "Instruction groups that the guest can execute, by name",
+      false, NAMES },
+    { "insns-wire-flags",
+      "insns_flags in a pseries <= 2.7 migration stream", true, FLAGS },
+    { "insns-wire-flags2",
+      "insns_flags2 in a pseries <= 2.7 migration stream", true, FLAGS2 },
+    { "insns-wire-groups",
+      "Instruction groups in a pseries <= 2.7 stream, by name", true, NAMES },
+};
+
+static void get_shown(Object *obj, Visitor *v, const char *name, void *opaque,
+                      Error **errp)
 {
     PowerPCCPU *cpu = POWERPC_CPU(obj);
+    const Shown *shown = opaque;
+    PPCInsns insns = shown->wire ? ppc_insns_compat_wire(cpu).insns
+                                 : ppc_insns_compat_effective(cpu);
 
-    return strstr(property, "wire") ? ppc_insns_compat_wire(cpu).insns
-                                    : ppc_insns_compat_effective(cpu);
-}
+    if (shown->form == NAMES) {
+        g_autofree char *names = ppc_insns_names(insns);
 
-static void get_insns_word(Object *obj, Visitor *v, const char *name,
-                           void *opaque, Error **errp)
-{
-    PPCInsns insns = insns_of(obj, opaque);
-    uint64_t word = g_str_has_suffix(opaque, "2") ? insns.flags2 : insns.flags;
+        visit_type_str(v, name, &names, errp);
+    } else {
+        uint64_t word = shown->form == FLAGS ? insns.flags : insns.flags2;
 
-    visit_type_uint64(v, name, &word, errp);
-}
-
-static void get_insns_groups(Object *obj, Visitor *v, const char *name,
-                             void *opaque, Error **errp)
-{
-    g_autofree char *groups = ppc_insns_names(insns_of(obj, opaque));
-
-    visit_type_str(v, name, &groups, errp);
+        visit_type_uint64(v, name, &word, errp);
+    }
 }
 
 void ppc_insns_compat_class_init(ObjectClass *oc)
 {
-    static const struct {
-        const char *name;
-        const char *type;
-        ObjectPropertyAccessor *get;
-        const char *description;
-    } properties[] = {
-        { "insns-flags", "uint64", get_insns_word,
-          "Instruction groups that the guest can execute, insns_flags" },
-        { "insns-flags2", "uint64", get_insns_word,
-          "Instruction groups that the guest can execute, insns_flags2" },
-        { "insns-groups", "str", get_insns_groups,
-          "Instruction groups that the guest can execute, by name" },
-        { "insns-wire-flags", "uint64", get_insns_word,
-          "insns_flags in a pseries <= 2.7 migration stream" },
-        { "insns-wire-flags2", "uint64", get_insns_word,
-          "insns_flags2 in a pseries <= 2.7 migration stream" },
-        { "insns-wire-groups", "str", get_insns_groups,
-          "Instruction groups in a pseries <= 2.7 stream, by name" },
-    };
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(properties); i++) {
-        object_class_property_add(oc, properties[i].name, properties[i].type,
-                                  properties[i].get, NULL, NULL,
-                                  (void *)properties[i].name);
+        object_class_property_add(oc, properties[i].name,
+                                  properties[i].form == NAMES ? "str"
+                                                              : "uint64",
+                                  get_shown, NULL, NULL,
+                                  (void *)&properties[i]);
         object_class_property_set_description(oc, properties[i].name,
                                               properties[i].description);
     }

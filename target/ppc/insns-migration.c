@@ -58,14 +58,19 @@ static char *model_by_pvr(uint32_t pvr)
     return g_strndup(type, strlen(type) - strlen(POWERPC_CPU_TYPE_SUFFIX));
 }
 
-/* "POWER8 (power8_v2.0)"; to be freed */
+/* "POWER8 (power8_v2.0)"; "7400_v2.9", which has no history; to be freed */
 static char *cpu_name(uint32_t pvr)
 {
-    const char *family = ppc_family_name(ppc_family_by_pvr(pvr));
+    PPCFamily family = ppc_family_by_pvr(pvr);
     g_autofree char *model = model_by_pvr(pvr);
 
-    return model ? g_strdup_printf("%s (%s)", family, model)
-                 : g_strdup_printf("%s (PVR 0x%08x)", family, pvr);
+    if (!model) {
+        model = g_strdup_printf("PVR 0x%08x", pvr);
+    }
+    return family == PPC_FAMILY_NONE ? g_steal_pointer(&model)
+                                     : g_strdup_printf("%s (%s)",
+                                                       ppc_family_name(family),
+                                                       model);
 }
 
 /* "CPU 0, a POWER7 (power7_v2.3) of pseries-2.6"; to be freed */
@@ -80,18 +85,19 @@ static char *this_cpu(PowerPCCPU *cpu)
 /* What to try with a stream that was saved from a CPU with @pvr */
 static void hint_what_to_try(PowerPCCPU *cpu, uint32_t pvr)
 {
-    PPCFamily family = ppc_family_by_pvr(pvr);
-    PPCFamily mode = MIN(family, cpu->insns_compat.family);
+    PPCFamily mode = MIN(ppc_family_by_pvr(pvr), cpu->insns_compat.family);
     g_autofree char *model = model_by_pvr(pvr);
 
-    if (family == cpu->insns_compat.family) {
-        error_printf("Try the host and the QEMU that the guest came from");
-    } else if (model) {
+    if (pvr == POWERPC_CPU_GET_CLASS(cpu)->pvr) {
+        error_printf("Try the host and the QEMU that the guest came from.\n");
+        return;
+    }
+    if (model) {
         error_printf("Try -cpu %s here, as on the source", model);
     } else {
         error_printf("Try the source's -cpu here");
     }
-    if (family != cpu->insns_compat.family && mode >= PPC_FAMILY_POWER7) {
+    if (mode >= PPC_FAMILY_POWER7 && cpu->vhyp) {
         g_autofree char *name = g_ascii_strdown(ppc_family_name(mode), -1);
 
         error_printf("; or, if the guest runs in that compatibility mode,"
@@ -100,28 +106,25 @@ static void hint_what_to_try(PowerPCCPU *cpu, uint32_t pvr)
     error_printf(".\n");
 }
 
-int ppc_insns_check_stream(PowerPCCPU *cpu)
+/* Compares the words that came in with this CPU's. */
+static PPCInsnsVerdict judge(PowerPCCPU *cpu)
 {
     PPCInsnsCompat *compat = &cpu->insns_compat;
     PPCInsns stream = { cpu->mig_insns_flags, cpu->mig_insns_flags2 };
     PPCInsns own = { cpu->env.insns_flags, cpu->env.insns_flags2 };
-    uint32_t pvr = cpu->env.spr[SPR_PVR];
-    PPCInsns refused;
-    PPCInsnsVerdict verdict;
-    g_autofree char *here = NULL;
-    g_autofree char *source = NULL;
-    g_autofree char *more = NULL;
-    g_autofree char *less = NULL;
+    PPCInsnsVerdict verdict = { 0 };
 
-    if (!compat->wire_release ||
+    if (compat->wire_release) {
         ppc_insns_check(stream, compat->family, compat->wire_release, own,
-                        &verdict)) {
-        return 0;
+                        &verdict);
     }
+    return verdict;
+}
 
-    here = this_cpu(cpu);
-    source = cpu_name(pvr);
-    refused = verdict.more;
+int ppc_insns_check_stream(PowerPCCPU *cpu)
+{
+    PPCInsns refused = judge(cpu).more;
+
     if (cpu->compat_pvr) {
         /*
          * Whoever sets a compatibility mode on this side vouches that the
@@ -131,25 +134,40 @@ int ppc_insns_check_stream(PowerPCCPU *cpu)
     }
 
     if (!ppc_insns_empty(refused)) {
-        more = ppc_insns_names(refused);
+        uint32_t pvr = cpu->env.spr[SPR_PVR];
+        g_autofree char *here = this_cpu(cpu);
+        g_autofree char *source = cpu_name(pvr);
+        g_autofree char *names = ppc_insns_names(refused);
+
         error_report("%s: the guest may be using instruction groups that its"
                      " CPU had on the source, a %s, and that this CPU lacks:"
-                     " %s", here, source, more);
+                     " %s", here, source, names);
         hint_what_to_try(cpu, pvr);
         return -EINVAL;
     }
-
-    if (warned) {
-        return 0;
-    }
-    warned = true;
-    more = ppc_insns_names(verdict.more);
-    less = ppc_insns_names(verdict.less);
-    warn_report("%s: the source's CPU, a %s, had other instruction groups%s%s"
-                "%s%s", here, source,
-                *more ? "; lost here, as above the compatibility mode: " : "",
-                more, *less ? "; not sent, but there from now on: " : "", less);
     return 0;
+}
+
+void ppc_insns_warn_of_stream(PowerPCCPU *cpu)
+{
+    PPCInsnsVerdict verdict = judge(cpu);
+    bool more = !ppc_insns_empty(verdict.more);
+    bool less = !ppc_insns_empty(verdict.less);
+
+    if ((more || less) && !warned) {
+        g_autofree char *here = this_cpu(cpu);
+        g_autofree char *source = cpu_name(cpu->env.spr[SPR_PVR]);
+        g_autofree char *above = ppc_insns_names(verdict.more);
+        g_autofree char *added = ppc_insns_names(verdict.less);
+
+        warned = true;
+        warn_report("%s: the guest's CPU on the source was a %s%s%s%s%s", here,
+                    source,
+                    more ? "; above the compatibility mode that is set here,"
+                           " and lost: " : "", above,
+                    less ? "; not there, but seen by the guest from now on, so"
+                           " that it may not get back: " : "", added);
+    }
 }
 
 void ppc_insns_report_pvr(PowerPCCPU *cpu)

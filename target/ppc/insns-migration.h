@@ -21,13 +21,19 @@ void ppc_insns_pre_save(PowerPCCPU *cpu);
 /**
  * ppc_insns_check_stream:
  *
- * Judges the words that came in, before the stream's PVR is looked at, and
- * says what is wrong with them.
+ * Judges the words that came in, before the stream's PVR is looked at.
  *
- * Returns: 0, or -EINVAL if the guest may be using instructions that @cpu
- * does not have.
+ * Returns: 0, or, having said why, -EINVAL if the guest may be using
+ * instructions that @cpu does not have.
  */
 int ppc_insns_check_stream(PowerPCCPU *cpu);
+
+/**
+ * ppc_insns_warn_of_stream:
+ *
+ * Says what is different for the guest of a stream that is taken.
+ */
+void ppc_insns_warn_of_stream(PowerPCCPU *cpu);
 
 /**
  * ppc_insns_report_pvr:
