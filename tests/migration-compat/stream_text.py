@@ -23,6 +23,21 @@ import sys
 ZEROS = 12          # fewer zero bytes than that are not worth a line
 HEX_BYTES = 36      # in a line
 
+HEAD = """/*
+{}
+ * The lines are explained in ../ppc-insns-migration-test.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+"""
+GUEST = """ * The guest of the streams, as text: guest.S by binutils for powerpc64, with
+ * as -mbig -a64, and ld -EB -Ttext 0 --oformat binary.
+ *"""
+STREAM = """ * A migration stream, as text: saved by QEMU {1} while guest.S ran in it,
+ * -M {2}-{3} -cpu {4}
+ * -m 256 -nodefaults -vga none -serial chardev:vt -bios guest.bin
+ *"""
+
 
 def pages(data, at):
     """(first number, step, count) of the records of pages of zeros at AT."""
@@ -97,8 +112,7 @@ def write_text(path, out):
     with lzma.open(path) if packed else open(path, "rb") as file:
         lines = encode(file.read())
     name = os.path.basename(path).removesuffix(".stream.xz")
-    out.write(f"/*\n * {name}{': a recorded stream' if packed else ''}, as text\n *\n"
-              " * SPDX-License-Identifier: GPL-2.0-or-later\n */\n")
+    out.write(HEAD.format(STREAM.format(*name.split("-", 4)) if packed else GUEST))
     out.writelines(f'"{line}",\n' for line in lines)
 
 

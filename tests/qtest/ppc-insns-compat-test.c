@@ -487,6 +487,8 @@ int main(int argc, char **argv)
              "pseries-2.7 -cpu POWER8_v2.0", test_hotplug);
     add_test("hotplug/pseries", "pseries",
              "pseries -cpu POWER8_v2.0,insns-compat=2.7", test_hotplug);
-    add_test("htm-under-tcg", "pseries-2.6", NULL, test_htm_under_tcg);
+    if (qtest_has_accel("tcg")) {
+        add_test("htm-under-tcg", "pseries-2.6", NULL, test_htm_under_tcg);
+    }
     return g_test_run();
 }
