@@ -389,6 +389,9 @@ static const struct {
       { "insns-compat=2.65", "2.6, 2.7, 2.8", "none" } },
     { "empty", "-machine none -cpu POWER8_v2.0,insns-compat=",
       { "insns-compat=", "2.6, 2.7, 2.8", "none" } },
+    { "unknown-default", "-machine pseries -cpu POWER8_v2.0"
+      " -global powerpc64-cpu.x-insns-compat-default=2.65",
+      { "x-insns-compat-default=2.65", "2.6, 2.7, 2.8" } },
     { "no-history-970fx",
       "-machine mac99 -global powerpc64-cpu.insns-compat=2.7",
       { "insns-compat=2.7", "no history", "970fx" } },
