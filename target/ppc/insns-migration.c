@@ -106,25 +106,20 @@ static void hint_what_to_try(PowerPCCPU *cpu, uint32_t pvr)
     error_printf(".\n");
 }
 
-/* Compares the words that came in with this CPU's. */
-static PPCInsnsVerdict judge(PowerPCCPU *cpu)
+int ppc_insns_check_stream(PowerPCCPU *cpu, PPCInsnsVerdict *verdict)
 {
     PPCInsnsCompat *compat = &cpu->insns_compat;
     PPCInsns stream = { cpu->mig_insns_flags, cpu->mig_insns_flags2 };
     PPCInsns own = { cpu->env.insns_flags, cpu->env.insns_flags2 };
-    PPCInsnsVerdict verdict = { 0 };
+    PPCInsns refused;
 
+    *verdict = (PPCInsnsVerdict) { 0 };
     if (compat->wire_release) {
         ppc_insns_check(stream, compat->family, compat->wire_release, own,
-                        &verdict);
+                        verdict);
     }
-    return verdict;
-}
 
-int ppc_insns_check_stream(PowerPCCPU *cpu)
-{
-    PPCInsns refused = judge(cpu).more;
-
+    refused = verdict->more;
     if (cpu->compat_pvr) {
         /*
          * Whoever sets a compatibility mode on this side vouches that the
@@ -148,17 +143,16 @@ int ppc_insns_check_stream(PowerPCCPU *cpu)
     return 0;
 }
 
-void ppc_insns_warn_of_stream(PowerPCCPU *cpu)
+void ppc_insns_warn_of_stream(PowerPCCPU *cpu, const PPCInsnsVerdict *verdict)
 {
-    PPCInsnsVerdict verdict = judge(cpu);
-    bool more = !ppc_insns_empty(verdict.more);
-    bool less = !ppc_insns_empty(verdict.less);
+    bool more = !ppc_insns_empty(verdict->more);
+    bool less = !ppc_insns_empty(verdict->less);
 
     if ((more || less) && !warned) {
         g_autofree char *here = this_cpu(cpu);
         g_autofree char *source = cpu_name(cpu->env.spr[SPR_PVR]);
-        g_autofree char *above = ppc_insns_names(verdict.more);
-        g_autofree char *added = ppc_insns_names(verdict.less);
+        g_autofree char *above = ppc_insns_names(verdict->more);
+        g_autofree char *added = ppc_insns_names(verdict->less);
 
         warned = true;
         warn_report("%s: the guest's CPU on the source was a %s%s%s%s%s", here,

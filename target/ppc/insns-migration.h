@@ -20,20 +20,22 @@ void ppc_insns_pre_save(PowerPCCPU *cpu);
 
 /**
  * ppc_insns_check_stream:
+ * @verdict: filled in
  *
  * Judges the words that came in, before the stream's PVR is looked at.
  *
  * Returns: 0, or, having said why, -EINVAL if the guest may be using
  * instructions that @cpu does not have.
  */
-int ppc_insns_check_stream(PowerPCCPU *cpu);
+int ppc_insns_check_stream(PowerPCCPU *cpu, PPCInsnsVerdict *verdict);
 
 /**
  * ppc_insns_warn_of_stream:
+ * @verdict: ppc_insns_check_stream()'s
  *
  * Says what is different for the guest of a stream that is taken.
  */
-void ppc_insns_warn_of_stream(PowerPCCPU *cpu);
+void ppc_insns_warn_of_stream(PowerPCCPU *cpu, const PPCInsnsVerdict *verdict);
 
 /**
  * ppc_insns_report_pvr:
