@@ -143,14 +143,15 @@ int ppc_insns_check_stream(PowerPCCPU *cpu, PPCInsnsVerdict *verdict)
     return 0;
 }
 
-void ppc_insns_warn_of_stream(PowerPCCPU *cpu, const PPCInsnsVerdict *verdict)
+void ppc_insns_warn_of_stream(PowerPCCPU *cpu, uint32_t source_pvr,
+                              const PPCInsnsVerdict *verdict)
 {
     bool more = !ppc_insns_empty(verdict->more);
     bool less = !ppc_insns_empty(verdict->less);
 
     if ((more || less) && !warned) {
         g_autofree char *here = this_cpu(cpu);
-        g_autofree char *source = cpu_name(cpu->env.spr[SPR_PVR]);
+        g_autofree char *source = cpu_name(source_pvr);
         g_autofree char *above = ppc_insns_names(verdict->more);
         g_autofree char *added = ppc_insns_names(verdict->less);
 

@@ -31,11 +31,13 @@ int ppc_insns_check_stream(PowerPCCPU *cpu, PPCInsnsVerdict *verdict);
 
 /**
  * ppc_insns_warn_of_stream:
+ * @source_pvr: the stream's; @cpu has its own again by now, perhaps
  * @verdict: ppc_insns_check_stream()'s
  *
  * Says what is different for the guest of a stream that is taken.
  */
-void ppc_insns_warn_of_stream(PowerPCCPU *cpu, const PPCInsnsVerdict *verdict);
+void ppc_insns_warn_of_stream(PowerPCCPU *cpu, uint32_t source_pvr,
+                              const PPCInsnsVerdict *verdict);
 
 /**
  * ppc_insns_report_pvr:
