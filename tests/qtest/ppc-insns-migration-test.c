@@ -269,8 +269,6 @@ static const struct {
       { "warning", "PPC2_ISA207S", "PPC2_TM", "POWER8", "POWER7" } },
     { "POWER7-into-POWER8", &power7, "pseries-2.6", "POWER8", false,
       { "must match", "POWER7", "POWER8", "pseries-2.6", "Try" }, "warning" },
-    { "POWER7-into-POWER7+", &power7, "pseries-2.6", "POWER7+", false,
-      { "must match", "7_v2.3", "7+_v2.1", "Try -cpu" } },
     { "POWER7-into-POWER8-in-its-mode", &power7,
       "pseries-2.6,max-cpu-compat=power7", "POWER8", true,
       { "warning", "PPC2_ISA207S", "PPC2_TM", "POWER8", "POWER7" } },
