@@ -313,8 +313,10 @@ def get_stock(suite, entries, out, work, lock):
 
     def there(path):
         return '"$top"/' + str(path.relative_to(new))
-    # the loader is what /proc/self/exe is then, so that QEMU cannot tell from
-    # it where its files are
+    # The loader is what /proc/self/exe is then. 5.2 cannot tell from it where its
+    # files are; 7.2 and later look for them in a qemu-bundle/ beside it, and but
+    # for that would take modules of the QEMU that the machine has.
+    (loader.parent / 'qemu-bundle').symlink_to(os.path.relpath(new, loader.parent))
     wrapper = new / EMULATOR
     wrapper.write_text(
         '#!/bin/sh\ntop=$(dirname "$(readlink -f "$0")")\n'
