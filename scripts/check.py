@@ -121,6 +121,7 @@ class Tally:
             raise
         except BaseException:
             self.failed += 1
+            print('ended early')
             self.result()
             raise
 

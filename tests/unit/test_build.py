@@ -256,7 +256,7 @@ class Tally(unittest.TestCase):
         with contextlib.redirect_stdout(shown), self.assertRaises(build.BuildError), tally.to_the_end():
             tally.count('1..1\nok 1 - x\n', '', 0)
             raise build.BuildError('no disk')
-        self.assertEqual(shown.getvalue(), '1 passed\n1 passed, 1 failed\n')
+        self.assertEqual(shown.getvalue(), '1 passed\nended early\n1 passed, 1 failed\n')
 
 
 if __name__ == '__main__':
