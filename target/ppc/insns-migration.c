@@ -62,15 +62,13 @@ static char *model_by_pvr(uint32_t pvr)
 static char *cpu_name(uint32_t pvr)
 {
     PPCFamily family = ppc_family_by_pvr(pvr);
-    g_autofree char *model = model_by_pvr(pvr);
+    g_autofree char *model = model_by_pvr(pvr) ?:
+                             g_strdup_printf("PVR 0x%08x", pvr);
 
-    if (!model) {
-        model = g_strdup_printf("PVR 0x%08x", pvr);
+    if (family == PPC_FAMILY_NONE) {
+        return g_strdup(model);
     }
-    return family == PPC_FAMILY_NONE ? g_steal_pointer(&model)
-                                     : g_strdup_printf("%s (%s)",
-                                                       ppc_family_name(family),
-                                                       model);
+    return g_strdup_printf("%s (%s)", ppc_family_name(family), model);
 }
 
 /* "CPU 0, a POWER7 (power7_v2.3) of pseries-2.6"; to be freed */
