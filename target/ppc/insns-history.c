@@ -38,9 +38,9 @@
 
 /*
  * The history: which release added groups to, or removed them from, the
- * classes of which families, and the commit that did.  A family's rows of the
- * kind FIRST_SEEN hold what it began with or, if it is older than the history,
- * what it had then; no compat version hides these.
+ * classes of which families, and the commit that did.  The first row of a
+ * family holds what it had when it appeared or, if it is older than the
+ * history, what it had then.
  *
  * Read from the class definitions of v2.1.0 to v6.0.0, of July 2021 (6.1),
  * and of the 5.2, 7.2 and 10.0 that Debian ships; 2.6.0, 2.7.0 and 2.7.1 were
@@ -83,8 +83,7 @@ static const PPCInsnsChange history[] = {
       (INSNS_POWER7 & ~PPC_MEM_TLBIE) | PPC_64BX | PPC_64H | PPC_CILDST,
       INSNS2_POWER8 | PPC2_FP_CVT_S64 | PPC2_TM | PPC2_PRCNTL | PPC2_ISA300,
       "7d37b274ff" },
-    /* 5.0 and 5.1 did not have it yet, but what is a POWER10 without? */
-    { R(5, 2), F(POWER10), FIRST_SEEN, 0, PPC2_ISA310, "9495edb08d" },
+    { R(5, 2), F(POWER10), ADDED, 0, PPC2_ISA310, "9495edb08d" },
     { R(7, 0), F(POWER5P), ADDED, PPC_FLOAT_EXT, 0, "91137619c6" },
     { R(7, 0), F(POWER5P), ADDED, PPC_POPCNTB, 0, "23ab6d8813" },
     { R(7, 1), F(970) | F(POWER5P) | F(POWER7) | F(POWER8) | F(POWER9) |
