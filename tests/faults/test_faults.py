@@ -16,7 +16,6 @@ import hashlib
 import http.server
 import lzma
 import os
-import random
 import re
 import shutil
 import socket
@@ -35,8 +34,7 @@ sys.dont_write_bytecode = True
 import tap              # noqa: E402
 
 OPTIONS = argparse.Namespace(tool=None, long=False, base=None, tree=None)
-SEED = int(os.environ.get("FAULTS_SEED") or (0 if os.environ.get("CI") else random.randrange(1 << 32)))
-RANDOM = random.Random(SEED)
+RANDOM = tap.chance()
 
 # Runs a command where a directory is a small, or a read-only, file system. The small one begins with what the directory has. Nobody
 # else sees it, and it ends with the command; so what is left there is listed on stdout, and what the command says goes to stderr.
@@ -403,7 +401,6 @@ def main():
         OPTIONS.base, OPTIONS.tree = args.base, os.path.realpath(args.tree)
     else:
         del globals()["Build"]
-    print(f"# seed {SEED}", flush=True)
     tap.main()
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs unittest tests and reports in TAP, as the tests in C do."""
 
+import os
+import random
 import sys
 import unittest
 
@@ -40,6 +42,15 @@ class Result(unittest.TestResult):
     def addSkip(self, test, reason):
         text = test.shortDescription() or test.id().split('.')[-1]
         print(f'ok {self.testsRun} - {text} # SKIP {reason}', flush=True)
+
+
+def chance():
+    """A random.Random, whose seed is printed. FAULTS_SEED in the environment
+    repeats a run; in CI the seed is 0, so that a failure comes of a change."""
+    seed = int(os.environ.get('FAULTS_SEED') or
+               (0 if os.environ.get('CI') else random.randrange(1 << 32)))
+    print(f'# seed {seed}', flush=True)
+    return random.Random(seed)
 
 
 def main():

@@ -194,15 +194,19 @@ build.guarded(main)'''], env=os.environ | {'PYTHONDONTWRITEBYTECODE': '1'})
                 return False
         return True
 
+    def wait_for_lock(self):
+        """Waits until all that had the lock have ended."""
+        with open(self.tmp / 'lock') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
     def test_stopped(self):
         """SIGTERM stops what was started, and what that has started"""
         p = self.started(f'({self.WAIT}) & wait')
         self.assertFalse(self.free())
         p.terminate()
         self.assertEqual(p.wait(60), 128 + signal.SIGTERM)
-        self.assertTrue(self.free())
         (self.tmp / 'go').touch()
-        time.sleep(0.5)
+        self.wait_for_lock()
         self.assertFalse((self.tmp / 'end').exists())
 
     def test_killed(self):
@@ -212,8 +216,7 @@ build.guarded(main)'''], env=os.environ | {'PYTHONDONTWRITEBYTECODE': '1'})
         p.wait()
         self.assertFalse(self.free())
         (self.tmp / 'go').touch()
-        with open(self.tmp / 'lock') as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        self.wait_for_lock()
         self.assertTrue((self.tmp / 'end').exists())
 
     def test_failed(self):

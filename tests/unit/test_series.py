@@ -4,7 +4,6 @@
 
 import hashlib
 import os
-import random
 import re
 import shutil
 import signal
@@ -865,9 +864,7 @@ and in target/ppc.
         """SIGKILL at random moments: no --out or all of it, and the next succeeds"""
         self.made()
         wanted = {f.name: f.read_bytes() for f in self.out.iterdir()}
-        seed = int(os.environ.get('FAULTS_SEED') or random.randrange(1 << 32))
-        rng = random.Random(seed)
-        print(f'# seed {seed}')
+        rng = tap.chance()
         begun = time.monotonic()
         self.made()
         takes = time.monotonic() - begun
