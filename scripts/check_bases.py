@@ -86,11 +86,11 @@ def write(path, text):
     path.write_bytes(text.encode('utf-8', 'surrogateescape'))
 
 
-def compiled(tree, result, patches):
+def compiled(name, tree, result, patches):
     """How many C files the compiler has read, or why none could be."""
     if not (tree / 'meson.build').exists():
         return 'not compiled: older than meson'
-    work = BUILDS / tree.name
+    work = BUILDS / name
     copy, out = work / 'patched', work / 'bin'
     work.mkdir(parents=True, exist_ok=True)
     make_tree(copy, tree, patches)
@@ -102,28 +102,30 @@ def compiled(tree, result, patches):
         return f'not compiled: {" ".join(said[:1]) or "its configure failed"}'
     rows = {}       # file -> its first command, of those for ppc64
     for row in json.loads((out / 'compile_commands.json').read_text()):
-        name = os.path.relpath(out / row['file'], copy)
-        rows.setdefault(name, row)
+        rows.setdefault(os.path.relpath(out / row['file'], copy), row)
+    smallest = f'target/ppc/{SMALLEST}'
+    if smallest not in rows:
+        raise Misfit(f'{smallest} is not in what meson builds')
     try:
-        run(['ninja', rows[f'target/ppc/{SMALLEST}']['output']], cwd=out)
-    except (BuildError, KeyError) as e:
-        raise Misfit(f'{SMALLEST} was not built: {e}') from e
-    names = [name for name in final(result) if name in rows]
+        run(['ninja', rows[smallest]['output']], cwd=out)
+    except BuildError as e:
+        raise Misfit(f'{smallest}: {e}') from e
+    names = [file for file in final(result) if file in rows]
 
-    def syntax(name):
-        command = shlex.split(rows[name]['command'])
+    def syntax(file):
+        command = shlex.split(rows[file]['command'])
         command = command[command[0].endswith('ccache'):]
         p = subprocess.run([*command, '-fsyntax-only'], cwd=out, text=True,
                            stdin=subprocess.DEVNULL, errors='replace',
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return f'{name}: {p.stdout.strip()}' if p.stdout or p.returncode else ''
+        return f'{file}: {p.stdout.strip()}' if p.stdout or p.returncode else ''
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         if said := [s for s in pool.map(syntax, names) if s]:
             raise Misfit('the compiler: ' + '\n'.join(said))
     return f'{len(names)} C files compiled'
 
 
-def check_tree(tree, compiling):
+def check_tree(name, tree, compiling):
     """What was seen of a tree, in one line. Raises Misfit."""
     with tempfile.TemporaryDirectory(prefix='check-bases-') as scratch:
         out = Path(scratch) / 'series'
@@ -136,7 +138,7 @@ def check_tree(tree, compiling):
             raise Misfit(str(e)) from e
         patches = sorted(p for p in out.glob('*.patch') if p.name != mails.COVER)
         check_am(Path(scratch) / 'am', result, patches)
-        how = compiled(tree, result, patches) if compiling else None
+        how = compiled(name, tree, result, patches) if compiling else None
         for patch in patches:
             mail, *diffs = re.split(r'(?m)^(?=diff --git )', patch.read_text())
             patch.write_text(mail + ''.join(
@@ -172,7 +174,8 @@ def main():
     print(f'1..{len(trees)}', flush=True)
     for n, (name, tree) in enumerate(trees, 1):
         try:
-            print(f'ok {n} - {name}: {check_tree(tree, args.compile)}', flush=True)
+            print(f'ok {n} - {name}: {check_tree(name, tree, args.compile)}',
+                  flush=True)
             tally.passed += 1
         except Misfit as e:
             said, *more = str(e).splitlines()
