@@ -35,7 +35,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 import guest  # noqa: E402  (no bytecode beside the sources)
-from vm import Vm, VmError  # noqa: E402
+from vm import Vm, VmError, kill_all  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEMORY = 512                    # MiB
@@ -91,11 +91,18 @@ class Config:
         return f"{self.machine.split(',')[0]}-{self.cpu}-smp{self.smp}-linux-{self.work}"
 
 
+HTM_OFF = ",cap-htm=off"
+
+
+def needs_htm_off(machine):
+    """Whether a stock QEMU starts a machine under TCG only without transactional memory: the versions up to 2.11."""
+    version = tuple(map(int, re.match(r"pseries-(\d+)\.(\d+)", machine).groups()))
+    return version <= (2, 11) and HTM_OFF not in machine
+
+
 def machine_option(machine, stock):
-    """The value of -M. A stock QEMU under TCG starts the versions up to 2.11 only without transactional memory."""
-    version = re.match(r"pseries-(\d+)\.(\d+)", machine)
-    old = version and tuple(map(int, version.groups())) <= (2, 11)
-    return machine + (",cap-htm=off" if old and stock else "")
+    """The value of -M. The patched QEMU is to need nothing but the machine's name."""
+    return machine + (HTM_OFF if stock and needs_htm_off(machine) else "")
 
 
 def guest_options(config, stock, disk, kernel, initramfs):
@@ -108,12 +115,17 @@ def guest_options(config, stock, disk, kernel, initramfs):
             "-append", f"console=hvc0 loglevel=5 panic=-1 work={config.work}"]
 
 
+def firmware_options(args, where):
+    """Where the patched QEMU finds its firmware, if the caller says."""
+    return ["-L", args.firmware] if args.firmware and where == "patched" else []
+
+
 # ---- what becomes of a guest --------------------------------------------------------------------------------------------
 
 @dataclasses.dataclass
 class Outcome:
     """What became of one guest that was moved."""
-    verdict: str                # runs | part | hangs | crashed | refused
+    verdict: str                # runs | part | hangs | crashed | refused; broken: nothing was moved
     detail: str = ""
     lost_writes: bool = False   # the stream did not have what the source's memory had
 
@@ -230,15 +242,20 @@ class Mover:
         self.idle = None            # percent of a host CPU that the idle guest used at its start
 
     def options(self, where, disk):
-        return guest_options(self.config, where == "stock", disk, self.args.kernel, self.args.initramfs)
+        return guest_options(self.config, where == "stock", disk, self.args.kernel, self.args.initramfs) + \
+            firmware_options(self.args, where)
 
     def ways(self, how):
-        """The ways from here that the caller wants to see."""
-        return [way for way in (Way(self.source, to, how) for to in ("patched", "stock"))
-                if "patched" in (way.source, way.destination) and self.wanted(way)]
+        """The ways from here that the caller wants to see.
 
-    def wanted(self, way):
-        return wanted(self.args, self.config, way)
+        A guest that is to go to a stock QEMU that needs cap-htm=off was started with it in the patched one, too. That is a
+        row of its own, for this way only.
+        """
+        machine = self.config.machine
+        found = [Way(self.source, to, how) for to in ("patched", "stock")
+                 if "patched" in (self.source, to) and not (to == "stock" and needs_htm_off(machine))
+                 and not (self.source == "stock" and HTM_OFF in machine)]
+        return [way for way in found if not self.args.k or re.search(self.args.k, f"{self.config}: {way}")]
 
     def limit(self, way):
         """How long to wait for the guest. It tells by its first lines; where it is lost, as in stock, it never does."""
@@ -259,7 +276,7 @@ class Mover:
                     self.boot(vm)
                 except VmError as error:
                     for way in files + lives:
-                        self.report(self.config, way, Outcome("crashed", f"the source does not start: {error}"))
+                        self.report(self.config, way, Outcome("broken", f"the source does not start: {error}"))
                     return
                 for _ in range(self.args.rounds if files else 0):
                     if not self.by_file(vm, disk, files):
@@ -294,7 +311,7 @@ class Mover:
             vm.save(stream)
         except VmError as error:
             for way in ways:
-                self.report(self.config, way, Outcome("refused", f"the source does not save: {error}"))
+                self.report(self.config, way, Outcome("broken", f"the source does not save: {error}"))
             return False
         before = self.last_uptime(vm)
         shutil.copyfile(disk, saved_disk)
@@ -334,8 +351,7 @@ class Mover:
     @staticmethod
     def blame(outcome, ram):
         """If the stream did not have the source's memory, that is why the guest is lost."""
-        if not ram.runs:
-            outcome.lost_writes = True
+        outcome.lost_writes = ram.lost_writes
         outcome.detail += f"; {ram.detail}"
 
     def load_ram(self, source, stream, disk, way):
@@ -454,6 +470,8 @@ def load_recorded(args, path):
             options = ["-M", found["machine"], "-cpu", found["cpu"],
                        "-smp", f"{smp},maxcpus={found['max']}" if found["max"] else smp, *RECORDED]
         options = [str(option).replace("file=DISK,", f"file={disk},") for option in options] + args.option
+        if "-L" not in options:
+            options += firmware_options(args, "patched")
         with Vm(args.qemu, options, stream) as vm:
             try:
                 vm.wait_status("running")
@@ -480,18 +498,18 @@ def configurations(args):
 
     def name(version):
         return f"pseries-{version[0]}.{version[1]}"
-    rows = [(name(version), "POWER8") for version in (common if args.full else
-                                                      [v for v in ((2, 6), (2, 12)) if v in common] + [newest])]
+    shown = common if args.full else [version for version in common if version in ((2, 6), (2, 12), newest)]
+    rows = []
+    for version in shown:
+        rows.append((name(version), "POWER8"))
+        if needs_htm_off(name(version)):
+            rows.append((name(version) + HTM_OFF, "POWER8"))
     rows += [(f"{name(newest)},ic-mode=xics", "POWER9")]
     rows += [(name(newest), cpu) for cpu in ("POWER9", "POWER10") if all(has_cpu(q, cpu) for q in (args.qemu, args.stock))]
     for number, (machine, cpu) in enumerate(rows):
         for place, smp in enumerate(SMPS):
             for work in WORKS if args.full else (WORKS[(number + place) % 3],):
                 yield Config(machine, cpu, smp, work)
-
-
-def wanted(args, config, way):
-    return not args.k or re.search(args.k, f"{config}: {way}") is not None
 
 
 class Report:
@@ -505,15 +523,12 @@ class Report:
 
     def __call__(self, config, way, outcome):
         self.line(config.row, str(way), f"{config}: {way}", outcome,
-                  loads=way.destination == "patched" or outcome.verdict == "refused")
+                  excuse=None if outcome.runs or outcome.verdict in ("broken", "refused") else
+                  "stock loses it" if way.destination == "stock" else
+                  "the source lost writes" if way.source == "stock" and outcome.lost_writes else None)
 
-    def line(self, row, column, name, outcome, loads=True):
-        """loads: whether it is the patched QEMU's fault if the guest is lost."""
-        excuse = None
-        if not outcome.runs and outcome.lost_writes and "stock to" in column:
-            excuse = "the source lost writes"
-        elif not outcome.runs and not loads:
-            excuse = "stock loses it"
+    def line(self, row, column, name, outcome, excuse=None):
+        """excuse: why it is not the patched QEMU's fault that the guest is lost."""
         with self.lock:
             self.number += 1
             cell = self.cells.setdefault((row, column), [0, 0, {}])
@@ -580,6 +595,7 @@ def work(args, report):
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            kill_all()
             raise
 
 
@@ -588,6 +604,7 @@ def main():
     parser.add_argument("--qemu", metavar="BIN", required=True, help="the patched qemu-system-ppc64")
     parser.add_argument("--stock", metavar="BIN", default=shutil.which("qemu-system-ppc64"),
                         help="the distribution's own (default: the one in PATH)")
+    parser.add_argument("--firmware", metavar="DIR", help="where --qemu finds its firmware (-L), if it does not know itself")
     parser.add_argument("--streams", metavar="DIR", type=Path, help="also load the Linux guests recorded there")
     parser.add_argument("--only-streams", action="store_true", help="and do nothing else")
     parser.add_argument("--option", action="append", default=[], help="a further option for recorded streams")
@@ -621,6 +638,8 @@ def main():
     except (guest.packages.PackageError, OSError, subprocess.CalledProcessError) as error:
         print(f"test_linux.py: {error}", file=sys.stderr)
         return 1
+    except Interrupted as signum:
+        return 128 + signum.args[0]
     return report.end()
 
 

@@ -24,11 +24,25 @@ class VmError(Exception):
 NOISE = re.compile(r"TCG doesn't support requested feature|terminating on signal|TCE64|has no peer|not connected to host network|module .* not found")
 
 
+_running = set()
+_running_lock = threading.Lock()
+_stopping = False               # no new QEMU: what waits for workers is ending
+
+
+def kill_all():
+    """Kill every QEMU that is still running, and start no other. For exits that no 'with' sees: worker threads."""
+    global _stopping
+    with _running_lock:
+        _stopping = True
+        machines = list(_running)
+    for machine in machines:
+        machine.kill()
+
+
 class Vm:
     """A QEMU, for use in a 'with' statement; it is killed at the end of that.
 
-    options: those of the machine. incoming: None, "defer", or the Path of a stream. disk: the Path of the raw image, for
-    show only. stopped: do not let the guest run yet (-S).
+    options: those of the machine. incoming: None, "defer", or the Path of a stream. stopped: do not let the guest run (-S).
     """
 
     def __init__(self, binary, options, incoming=None, stopped=False):
@@ -41,7 +55,6 @@ class Vm:
                    "-qmp", f"unix:{self.dir}/qmp,server,nowait"]
         if stopped:
             command.append("-S")
-        self.listener = socket.socket(socket.AF_UNIX)
         try:
             with contextlib.ExitStack() as stack:
                 fds = ()
@@ -62,6 +75,11 @@ class Vm:
         except BaseException:
             shutil.rmtree(self.dir, ignore_errors=True)
             raise
+        with _running_lock:
+            _running.add(self)
+            stop = _stopping
+        if stop:
+            self.kill()
 
     def __enter__(self):
         return self
@@ -212,3 +230,5 @@ class Vm:
             with contextlib.suppress(OSError):
                 self._qmp.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+        with _running_lock:
+            _running.discard(self)
