@@ -148,8 +148,30 @@ def counts(text):
 
 
 def uptimes(text):
-    """The guest's clock, in each of its lines."""
-    return [float(up) for up in re.findall(r"up=([\d.]+)\s*\n", text)]
+    """The guest's clock in the lines of each of its processes: {"tick": [...], "cpu 0": [...]}."""
+    found = {}
+    for who, up in re.findall(r"^(tick|cpu \d+|c\d+) .*up=([\d.]+)\s*\n", text, re.M):
+        found.setdefault(who, []).append(float(up))
+    return found
+
+
+def clock_fault(text, before, spent):
+    """What is wrong with the guest's clock: it went back, or faster than ours. None if nothing is.
+
+    before: what it was at the save, or None. spent: seconds since the load. QEMU adds at most one second for the time
+    between the two; the rest is for a busy machine.
+    """
+    clocks = uptimes(text)
+    shown = [up for each in clocks.values() for up in each]
+    if not shown:
+        return None
+    for who, each in clocks.items():
+        if sorted(each) != each:
+            return f"the clock goes back ({who})"
+    start = min(shown) if before is None else before
+    if min(shown) < start - 3 or max(shown) > start + spent + 4:
+        return f"the clock goes from {start:.1f} to {min(shown):.1f}, {max(shown):.1f} s in {spent:.1f} s"
+    return None
 
 
 def usage(vm, seconds=2):
@@ -162,7 +184,7 @@ def usage(vm, seconds=2):
 def judge(vm, smp, limit, before=None, counters=True):
     """Watch the console of a QEMU that has loaded a guest.
 
-    before: the last of the guest's uptimes at the source. counters: whether the guest has one for each CPU; None: as it says.
+    before: the guest's uptime at the save. counters: whether the guest has one for each CPU; None: as it says.
     """
     start, first = time.monotonic(), None
     while True:
@@ -176,9 +198,6 @@ def judge(vm, smp, limit, before=None, counters=True):
             break
         time.sleep(0.1)
     bad = [word for _, word in seen if word != "ok"]
-    clock = uptimes(text)
-    if before is not None:
-        clock.insert(0, before)
     trouble = sorted(set(TROUBLE.findall(text)))
     detail = [f"{len(seen)} ticks", "counts " + ",".join(map(str, done[1:]))] if wanted else [f"{len(seen)} ticks"]
     if first is not None:
@@ -188,10 +207,9 @@ def judge(vm, smp, limit, before=None, counters=True):
     if trouble:
         detail.append("console has " + ", ".join(trouble))
     wrong = bool(bad or trouble)
-    # A line may be up to two seconds old at the save, and QEMU adds at most one second for the time between.
-    if len(clock) > 1 and (min(b - a for a, b in zip(clock, clock[1:])) < -1 or clock[-1] - clock[0] > spent + 4):
+    if fault := clock_fault(text, before, spent):
         wrong = True
-        detail.append(f"the clock goes from {clock[0]:.1f} to {clock[-1]:.1f} s in {spent:.1f} s")
+        detail.append(fault)
     if ended:
         return Outcome("crashed", f"{vm.status}: {vm.said()}")
     if said := vm.said():
@@ -298,8 +316,10 @@ class Mover:
         """Lets the guest run until a moment that nobody chose."""
         time.sleep(self.random.uniform(0.3, 2.5))
 
-    def last_uptime(self, vm):
-        return (uptimes(vm.text()) or [None])[-1]
+    @staticmethod
+    def clock(vm):
+        """The guest's clock now: that of its last line, and the time since."""
+        return max(up for each in uptimes(vm.text()).values() for up in each) + time.time() - vm.console.stat().st_mtime
 
     def by_file(self, vm, disk, ways):
         """Save the guest, load that, and let the source go on. False if the source does not save."""
@@ -313,7 +333,7 @@ class Mover:
             for way in ways:
                 self.report(self.config, way, Outcome("broken", f"the source does not save: {error}"))
             return False
-        before = self.last_uptime(vm)
+        before = self.clock(vm)
         shutil.copyfile(disk, saved_disk)
         for way in ways:
             shutil.copyfile(saved_disk, its_disk)
@@ -385,6 +405,7 @@ class Mover:
                 if self.args.stop_first:
                     vm.qmp("stop")
                 vm.migrate(socket)
+                before = self.clock(vm)
                 if compare:
                     target.wait_status("paused", "prelaunch", "postmigrate")
                     ram = self.compare(vm, target)
@@ -394,7 +415,7 @@ class Mover:
                 said = "" if not target.ended else f"; destination: {target.status}; {target.said()}"
                 outcome = Outcome("refused", f"{error}{said}")
             else:
-                outcome = self.settle(target, self.last_uptime(vm), way)
+                outcome = self.settle(target, before, way)
                 if ram and not outcome.runs:
                     self.blame(outcome, ram)
             if not outcome.runs and way.destination == "patched":
