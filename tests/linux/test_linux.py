@@ -181,12 +181,15 @@ def usage(vm, seconds=2):
     return 100 * (vm.cpu_seconds() - before[0]) / (time.monotonic() - before[1])
 
 
-def judge(vm, smp, limit, before=None, counters=True):
-    """Watch the console of a QEMU that has loaded a guest.
+def judge(vm, smp, limit, before=None, counters=True, typed=()):
+    """Watch the console of a QEMU that has loaded a guest. Type at it, too.
 
     before: the guest's uptime at the save. counters: whether the guest has one for each CPU; None: as it says.
+    typed: what the source said, and a line that was typed there just before the save, which is not to be lost.
     """
     start, first = time.monotonic(), None
+    said_before, lines = (typed[0], [typed[1], "here"]) if typed else ("", [])
+    vm.type("here")
     while True:
         text, ended, spent = vm.text(), vm.ended, time.monotonic() - start
         seen, cpus = ticks(text), counts(text)
@@ -194,7 +197,9 @@ def judge(vm, smp, limit, before=None, counters=True):
             first = spent
         wanted = range(smp) if counters or counters is None and cpus else ()
         done = [len(seen), *(cpus.get(cpu, 0) for cpu in wanted)]
-        if ended or min(done) >= LINES or spent > limit:
+        # The source may have said the beginning of a line.
+        lost = [line for line in lines if not re.search(rf"^typed {line}\r?\n", said_before + text, re.M)]
+        if ended or min(done) >= LINES and not lost or spent > limit:
             break
         time.sleep(0.1)
     bad = [word for _, word in seen if word != "ok"]
@@ -204,9 +209,11 @@ def judge(vm, smp, limit, before=None, counters=True):
         detail.append(f"first after {first:.1f} s")
     if bad:
         detail.append("says " + ", ".join(sorted(set(bad))))
+    if lost:
+        detail.append("does not see what is typed: " + ", ".join(lost))
     if trouble:
         detail.append("console has " + ", ".join(trouble))
-    wrong = bool(bad or trouble)
+    wrong = bool(bad or trouble or lost)
     if fault := clock_fault(text, before, spent):
         wrong = True
         detail.append(fault)
@@ -256,7 +263,7 @@ class Mover:
         self.args, self.config, self.source, self.report = args, config, source, report
         self.binaries = {"patched": args.qemu, "stock": args.stock}
         self.random = random.Random(f"{args.seed} {config} {source}")
-        self.number = 0
+        self.number = self.words = 0
         self.idle = None            # percent of a host CPU that the idle guest used at its start
 
     def options(self, where, disk):
@@ -316,6 +323,11 @@ class Mover:
         """Lets the guest run until a moment that nobody chose."""
         time.sleep(self.random.uniform(0.3, 2.5))
 
+    def word(self):
+        """Something to type, another each time."""
+        self.words += 1
+        return f"there{self.words}"
+
     @staticmethod
     def clock(vm):
         """The guest's clock now: that of its last line, and the time since."""
@@ -324,33 +336,35 @@ class Mover:
     def by_file(self, vm, disk, ways):
         """Save the guest, load that, and let the source go on. False if the source does not save."""
         self.pause()
+        word = self.word()
         stream, saved_disk, its_disk = (self.scratch / name for name in ("stream", "saved-disk", "its-disk"))
         try:
             if self.args.stop_first:
                 vm.qmp("stop")
+            vm.type(word)
             vm.save(stream)
         except VmError as error:
             for way in ways:
                 self.report(self.config, way, Outcome("broken", f"the source does not save: {error}"))
             return False
-        before = self.clock(vm)
+        before, typed = self.clock(vm), (vm.text(), word)
         shutil.copyfile(disk, saved_disk)
         for way in ways:
             shutil.copyfile(saved_disk, its_disk)
             outcome = self.load_ram(vm, stream, its_disk, way) if way.how == "ram" else \
-                self.load(vm, stream, its_disk, saved_disk, before, way)
+                self.load(vm, stream, its_disk, saved_disk, before, typed, way)
             self.report(self.config, way, outcome)
         vm.qmp("cont")
         return True
 
-    def load(self, source, stream, disk, saved_disk, before, way):
+    def load(self, source, stream, disk, saved_disk, before, typed, way):
         with Vm(self.binaries[way.destination], self.options(way.destination, disk), stream) as vm:
             try:
                 vm.wait_status("running")
             except VmError as error:
                 outcome = Outcome("refused", str(error))
             else:
-                outcome = self.settle(vm, before, way)
+                outcome = self.settle(vm, before, typed, way)
             if not outcome.runs and way.destination == "patched":
                 self.keep(way, outcome, source, vm, stream, saved_disk)
         if not outcome.runs and way.source == "stock" and way.destination == "patched":
@@ -358,9 +372,12 @@ class Mover:
             self.blame(outcome, self.load_ram(source, stream, disk, way))
         return outcome
 
-    def settle(self, vm, before, way):
+    def settle(self, vm, before, typed, way):
         """What becomes of a guest that runs in its destination now."""
-        outcome = judge(vm, self.config.smp, self.limit(way), before)
+        try:
+            outcome = judge(vm, self.config.smp, self.limit(way), before, typed=typed)
+        except VmError as error:
+            return Outcome("crashed", str(error))
         if outcome.runs and self.idle is not None and way.destination == "patched":
             now = usage(vm)
             outcome.detail += f"; host CPU {self.idle:.0f}% before, {now:.0f}% after"
@@ -404,8 +421,10 @@ class Mover:
                 target.qmp("migrate-incoming", uri=socket)
                 if self.args.stop_first:
                     vm.qmp("stop")
+                word = self.word()
+                vm.type(word)
                 vm.migrate(socket)
-                before = self.clock(vm)
+                before, typed = self.clock(vm), (vm.text(), word)
                 if compare:
                     target.wait_status("paused", "prelaunch", "postmigrate")
                     ram = self.compare(vm, target)
@@ -415,7 +434,7 @@ class Mover:
                 said = "" if not target.ended else f"; destination: {target.status}; {target.said()}"
                 outcome = Outcome("refused", f"{error}{said}")
             else:
-                outcome = self.settle(target, before, way)
+                outcome = self.settle(target, before, typed, way)
                 if ram and not outcome.runs:
                     self.blame(outcome, ram)
             if not outcome.runs and way.destination == "patched":
@@ -498,7 +517,10 @@ def load_recorded(args, path):
                 vm.wait_status("running")
             except VmError as error:
                 return Outcome("refused", str(error))
-            outcome = judge(vm, smp, args.limit, counters=True if kept.exists() else None)
+            try:
+                outcome = judge(vm, smp, args.limit, counters=True if kept.exists() else None)
+            except VmError as error:
+                return Outcome("crashed", str(error))
             if not outcome.runs and args.keep:
                 args.keep.mkdir(parents=True, exist_ok=True)
                 with contextlib.suppress(VmError):

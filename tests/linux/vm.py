@@ -51,8 +51,10 @@ class Vm:
         self._qmp = None
         self._lock = threading.Lock()
         command = [str(binary), *map(str, options), "-no-user-config", "-nodefaults", "-vga", "none", "-display", "none",
-                   "-accel", "tcg", "-chardev", f"file,id=c,path={self.console}", "-serial", "chardev:c",
-                   "-qmp", f"unix:{self.dir}/qmp,server,nowait"]
+                   "-accel", "tcg",
+                   # The log has what the guest writes, also while nobody is connected.
+                   "-chardev", f"socket,id=c,path={self.dir}/vty,server=on,wait=off,logfile={self.console}",
+                   "-serial", "chardev:c", "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off"]
         if stopped:
             command.append("-S")
         try:
@@ -107,6 +109,21 @@ class Vm:
     def text(self):
         """The console so far."""
         return self.console.read_text(errors="replace") if self.console.exists() else ""
+
+    def type(self, text):
+        """Type a line at the guest's console. On return the machine has it, unless a guest that hangs leaves no room."""
+        try:
+            with socket.socket(socket.AF_UNIX) as vty:
+                vty.settimeout(5)
+                vty.connect(str(self.dir / "vty"))
+                vty.sendall(text.encode() + b"\n")
+                vty.shutdown(socket.SHUT_WR)
+                while vty.recv(4096):           # QEMU closes it once it has read all
+                    pass
+        except TimeoutError:
+            pass
+        except OSError as error:
+            raise VmError(f"cannot type: {error}; {self.status}; {self.said()}") from error
 
     def cpu_seconds(self):
         """The CPU time that QEMU has used."""

@@ -72,6 +72,9 @@ class Console:
     def said(self):
         return ''
 
+    def type(self, _line):
+        pass
+
 
 def lines(ticks=3, counts=(3, 3), word='ok', start=100.0):
     out = [f'tick {n} {word} up={start + n:.2f}\n' for n in range(1, ticks + 1)]
@@ -83,8 +86,8 @@ def lines(ticks=3, counts=(3, 3), word='ok', start=100.0):
 class Judge(unittest.TestCase):
     """when a guest counts as running"""
 
-    def verdict(self, text, before=99.5, ended=False, counters=True):
-        return moves.judge(Console(text, ended), 2, 0.2, before, counters).verdict
+    def verdict(self, text, before=99.5, ended=False, counters=True, typed=()):
+        return moves.judge(Console(text, ended), 2, 0.2, before, counters, typed).verdict
 
     def test_runs(self):
         """three good ticks and three counts of each CPU"""
@@ -109,6 +112,14 @@ class Judge(unittest.TestCase):
         self.assertEqual(self.verdict(lines(start=200.0)), 'part')
         self.assertEqual(self.verdict(lines(start=90.0)), 'part')
         self.assertEqual(self.verdict(lines() + 'tick 4 ok up=100.50\n'), 'part')
+
+    def test_typed(self):
+        """what was typed, here and just before the save, has arrived"""
+        for before, said, wanted in (
+                ('', 'typed x\r\ntyped here\r\n', 'runs'), ('typed x\r\n', 'typed here\r\n', 'runs'),
+                ('typ', 'ed x\r\ntyped here\r\n', 'runs'), ('typed x\r\n', '', 'part'),
+                ('', 'typed here\r\n', 'part')):
+            self.assertEqual(self.verdict(said + lines(), typed=(before, 'x')), wanted, (before, said))
 
     def test_ended(self):
         """QEMU has ended, whatever the guest said"""
