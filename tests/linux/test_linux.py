@@ -481,8 +481,8 @@ STREAM_NAME = re.compile(r"qemu-(?P<release>.+?)-(?P<machine>pseries-[^-]+)-(?P<
                          r"(?:-smp(?P<smp>\d+)(?:max(?P<max>\d+))?)?(?P<rest>-.*)?\.stream(?:\.xz)?")
 
 # What they were started with, unless a file NAME.options says it.
-RECORDED = ["-m", 512, "-drive", "file=DISK,format=raw,if=none,id=d", "-device", "virtio-blk-pci,drive=d,romfile=",
-            "-netdev", "hubport,id=n,hubid=0", "-device", "virtio-net-pci,netdev=n,romfile=",
+RECORDED = ["-m", 512, "-drive", "file=DISK,format=raw,if=none,id=d", "-device", "virtio-blk-pci,drive=d",
+            "-netdev", "hubport,id=n,hubid=0", "-device", "virtio-net-pci,netdev=n",
             "-device", "virtio-balloon-pci", "-device", "virtio-rng-pci"]
 
 
