@@ -11,6 +11,8 @@ ALSO ?=
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
 TREES ?=
+STREAMS ?=
+LINUX ?=
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
@@ -19,7 +21,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -33,6 +35,7 @@ help:
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
+	@echo 'make check-linux   a Debian Linux guest, saved, loaded and migrated (20 minutes)'
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
@@ -47,6 +50,8 @@ help:
 	@echo 'OUT=dir                make series: where to (default: below build/)'
 	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
 	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
+	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'
+	@echo 'LINUX="--rounds 5 ..."  make check-linux: options of tests/linux/test_linux.py'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:
@@ -99,6 +104,9 @@ check-bases: setup
 
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults
+
+check-linux: setup
+	@$(PYTHON) scripts/check.py $(from) linux -- $(if $(STREAMS),--streams '$(STREAMS)') $(LINUX)
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py $(from)

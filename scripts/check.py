@@ -449,16 +449,30 @@ def check_series(place, tally):
     check_patches(tally, tree, patches)
 
 
+def check_linux(place, options):
+    """A Linux guest, moved around. This takes long, and says itself what it
+    finds; returns its exit status."""
+    with place.locked():
+        place.build()
+    return finish([sys.executable, PROJECT / 'tests/linux/test_linux.py', '--qemu',
+                   place.qemu, '--stock', place.stock, *options]).returncode
+
+
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=[
-        'all', 'unit', 'base', 'qemu', 'series', 'faults'], help='base: all but unit')
+        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux'],
+        help='base: all but unit')
+    p.add_argument('options', nargs='*',
+                   help='linux: options of tests/linux/test_linux.py, after --')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
     tally, place = Tally(args.first), Place(args.base, args.qemu)
+    if args.what == 'linux':
+        return check_linux(place, args.options)
     others = [Place(base, None) for base in args.also]
     with contextlib.suppress(Failed), tally.to_the_end():
         if args.what in ('unit', 'all', 'faults'):
