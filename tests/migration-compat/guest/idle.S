@@ -124,6 +124,15 @@ _start:
         .org    0x900
         b       decrementer
 
+# Work for r5 ticks of the time base, at a place where the tests can see it
+        .org    0xa00
+work:   mfspr   3, 268
+        add     4, 3, 5
+1:      mfspr   3, 268
+        cmpld   3, 4
+        blt     1b
+        blr
+
         .macro  ee_off
         li      0, 2                    # EE 0, RI 1
         mtmsrd  0, 1
@@ -400,14 +409,6 @@ idle:   ee_off                          # sleep unless there is work
         bl      report
         addi    31, 31, 1
         b       idle
-
-# work for r5 ticks of the time base
-work:   mfspr   3, 268
-        add     4, 3, 5
-1:      mfspr   3, 268
-        cmpld   3, 4
-        blt     1b
-        blr
 
 # this CPU stops; CPU 0 sees that, and starts it again
 stop:   li      3, 2

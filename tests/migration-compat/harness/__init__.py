@@ -11,6 +11,7 @@ guests, binutils for powerpc64. Each part says at its top what it is for:
     recorded    the recorded streams
     compare     what differs between two streams; what ppc-insns sees in one
     qmp, vm     the QEMU process and its monitor
+    moments     a guest saved just when an interrupt waits
     migration   start, load, save, migrate, judge
     suite       tests as tables, TAP, the command line
 """
@@ -20,6 +21,7 @@ from .expect import (DEVICES, PROBES, compat_version, family, letters_expected, 
                      machines_of, output_of, release_of, stock_options, version)
 from .guests import COUNTING, GUESTS, SLEEPING, SLEEPING_XIVE, Report, firmware  # noqa: F401
 from .migration import Result, arrival, condense, judge, load, migrate, save_guest, start_guest  # noqa: F401
+from .moments import MOMENTS, save_at  # noqa: F401
 from .recorded import Stream, find_stream, read_manifest, words_text  # noqa: F401
 from .settings import STREAMS, HarnessError, Skip  # noqa: F401
 from .suite import NOTE, arguments, at_least, in_parallel, main, run_tests, test_arguments  # noqa: F401

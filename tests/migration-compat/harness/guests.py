@@ -50,6 +50,10 @@ class Guest:
         found = self.LINE.fullmatch(line.rstrip(b"\r\n"))
         return Report(int(found[1], 16), found[2].decode(), found[3].decode()) if found else None
 
+    def started(self, reports, _smp):
+        """Whether a guest that was just started is ready to be moved."""
+        return len(reports) >= 3
+
     def judge(self, reports, _smp):
         """RUNS, LOST or WAIT, and in words what is wrong or missing."""
         counts = [report.count for report in reports]
@@ -85,6 +89,10 @@ class SleepingGuest(Guest):
                    for name, each in re.findall(r" ([a-z]+)((?: [0-9a-f]{4})+)", found[3].decode())}
         return Report(int(found[1], 16), found[2].decode(), numbers=numbers)
 
+    def started(self, reports, smp):
+        return bool(reports) and all(len(reports[-1].numbers.get(name, ())) == smp and all(reports[-1].numbers[name])
+                                     for name in self.NAMES)
+
     @staticmethod
     def moved(first, last, name):
         """By how much the numbers NAME grew between two reports; they have 16 bits."""
@@ -102,11 +110,11 @@ class SleepingGuest(Guest):
         first, last = (window or reports)[0], reports[-1]
         ticks = last.count - first.count
         moved = {name: self.moved(first, last, name) for name in self.NAMES}
-        wrong = [f"CPU {cpu} took {number} {self.NAMES[name]}" for name in self.NAMES for cpu, number in enumerate(moved[name])
-                 if number < self.TICKS]
-        if len(window) < 2 or wrong:
-            text = f"in {ticks} ticks " + ", ".join(wrong or ["nothing is missing, but the guest says BAD"])
-            return LOST if good >= self.BAD and len(window) == 0 and self.always_bad(reports) else WAIT, text
+        few = [f"{what} on CPU " + ", ".join(str(cpu) for cpu, number in enumerate(moved[name]) if number < self.TICKS)
+               for name, what in self.NAMES.items() if min(moved[name]) < self.TICKS]
+        if len(window) < 2 or few:
+            text = f"in {ticks} ticks there were too few " + ", ".join(few) if few else "the guest says BAD"
+            return LOST if len(reports) >= self.BAD and self.always_bad(reports) else WAIT, text
         # CPU 0 sends each CPU one IPI a tick. One that was under way may come on top, and one more that a reader is late for.
         if any(number > ticks + 2 for number in moved["ipi"]):
             return LOST, f"interrupt storm: in {ticks} ticks the CPUs took {moved['ipi']} IPIs"

@@ -121,14 +121,29 @@ def judge(vm, before="", patience=None):
     return result
 
 
-def load(binary, row, cpu=None, machine=None, options=(), stream=None, save=False, patience=None):
+def resume(vm):
+    """Let a guest go on that was stopped when it was saved, once it is loaded. If it is refused, judge() sees it."""
+    end = time.monotonic() + settings.timeout
+    try:
+        while vm.qmp("query-status")["status"] == "inmigrate" and time.monotonic() < end:
+            time.sleep(0.01)                    # a step of polling, not a wait
+        vm.qmp("cont")
+    except HarnessError:
+        if vm.wait_exit(10) is None:
+            raise
+
+
+def load(binary, row, cpu=None, machine=None, options=(), stream=None, save=False, patience=None, stopped=False):
     """Load a recorded stream into BINARY and return the Result.
 
     cpu, machine: in place of the row's own. options: further ones for QEMU's command line. stream: bytes to load in place
     of the file, such as a damaged copy. save: if it loads, save it again, into Result.saved. patience: see judge().
+    stopped: the guest was stopped when it was saved, and is let go on.
     """
     start = time.monotonic()
     with Vm(binary, machine or row.machine, cpu or row.cpu, row.smp, options, stream or row.read(), row.guest) as vm:
+        if stopped:
+            resume(vm)
         result = judge(vm, row.guest_probe, patience)
         if save and result.loaded:
             result.saved = vm.save()
@@ -140,13 +155,11 @@ def start_guest(binary, machine, cpu, smp=1, options=(), guest=COUNTING):
     """Start the guest from its beginning and wait until it runs. Returns the Vm; raises HarnessError if it does not run."""
     vm = Vm(binary, machine, cpu, smp, options, guest=guest)
     try:
-        # The guest that counts writes its first lines whole; the other must have seen each of its CPUs.
-        result = judge(vm) if guest.question else None
-        if vm.wait_reports(3) and (not result or result.loaded):
+        if vm.wait_for(lambda reports: guest.started(reports, smp)):
             return vm
         if vm.ended:
             vm.wait_exit()
-        message = condense(vm.stderr) or (result and result.reason) or "the guest says nothing"
+        message = condense(vm.stderr) or f"the guest says nothing, or too little: {vm.reports[-1:]}"
     except BaseException:
         vm.close()
         raise

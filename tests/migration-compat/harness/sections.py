@@ -47,12 +47,12 @@ class Section:
         """What a destination finds the section by."""
         return f"{self.name} {self.instance:#x}" if self.instance > 255 else f"{self.name} {self.instance}"
 
-    def value(self, name):
-        """The number in the field NAME of the section, the first of that name."""
+    def value(self, name, index=0):
+        """The number in the field NAME of the section, or at INDEX if that is an array."""
         at = 0
         for field, size, count in self.fields or ():
-            if field == name:
-                return int.from_bytes(self.content[at:at + size])
+            if field == name and index < count:
+                return int.from_bytes(self.content[at + index * size:at + (index + 1) * size])
             at += size * count
         raise HarnessError(f"section {self.key} has no field {name}")
 
