@@ -353,6 +353,8 @@ def check_migration(tally, place, brief):
     if not brief:
         pair = '--a', place.qemu, '--b', place.stock
         tests += [('live, patched and stock, both ways', 'test_live.py', *pair, *live),
+                  ('memory, sent while the guest writes to it', 'test_memory.py',
+                   *pair, *live),
                   ('around and around', 'soak.py', *pair, '--rounds', '20',
                    *live)]
     with tempfile.NamedTemporaryFile() as file:
