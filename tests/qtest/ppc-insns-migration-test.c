@@ -141,7 +141,8 @@ static char *guest_args(const char *console)
 {
     g_autofree char *firmware = path_of("firmware");
 
-    return g_strdup_printf("-nodefaults -vga none -accel tcg -m 256 -bios %s"
+    return g_strdup_printf("-nodefaults -vga none -accel tcg -m 256"
+                           " -bios %s"
                            " -chardev file,id=vt,path=%s -serial chardev:vt",
                            firmware, console);
 }
