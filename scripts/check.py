@@ -468,6 +468,8 @@ def main():
                       [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
                        '--tool', TOOL, '--stock', EMULATOR])
             check_fuzz(tally)
+            tally.run('the series on all bases', [
+                sys.executable, PROJECT / 'scripts/check_bases.py'])
         if args.what in ('base', 'all'):
             with place.locked():
                 check_base(place, tally)
