@@ -23,6 +23,7 @@ void destination_clear(Destination *dest)
     g_free(dest->machine);
     g_free(dest->like);
     g_free(dest->model);
+    g_free(dest->ic_mode);
     g_free(dest->insns_compat);
     g_free(dest->ignored);
 }
@@ -89,6 +90,16 @@ static bool set_machine_option(Destination *dest, const char *option,
             return usage(errp, "vsmt=%s is not a number of threads", value);
         }
         dest->vsmt = vsmt;
+        return true;
+    }
+    if (!strcmp(name, "ic-mode")) {
+        static const char *const values[] = { "xics", "xive", "dual", NULL };
+
+        if (!g_strv_contains(values, value)) {
+            return usage(errp, "'%s' is not a value of ic-mode", value);
+        }
+        g_free(dest->ic_mode);
+        dest->ic_mode = g_strdup(value);
         return true;
     }
     for (i = 0; i < CAP__MAX; i++) {

@@ -16,9 +16,10 @@ typedef struct Destination {
     char *like;                 /* the upstream machine that it is like */
     char *model;                /* of -cpu; NULL: as in the stream */
     uint32_t max_compat;        /* of max-cpu-compat=; 0: not given */
-    bool max_compat_of_machine; /* not of -cpu X,compat= */
+    bool max_compat_of_machine; /* not of -cpu X,compat=, up to 5.2 */
     int caps[CAP__MAX];         /* of cap-*=; -1: not given */
     int vsmt;                   /* -1: not given */
+    char *ic_mode;              /* xics, xive or dual; NULL: not given */
     int ddw;                    /* of the PCI host bridge; -1: not given */
     bool no_footers;            /* migration.send-section-footer=off */
     bool no_configuration;      /* migration.send-configuration=off */

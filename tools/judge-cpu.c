@@ -295,6 +295,15 @@ static void judge_cpu(Judge *j, const StreamCpu *cpu)
                             j->to), g_strdup("-cpu MODEL,compat=MODE"));
         return;
     }
+    if (dest->max_compat && !dest->max_compat_of_machine &&
+        !target_before(dest->to, 6, 0, 0)) {
+        judge_add(j, true, BOTH,
+            g_strdup_printf("%s has no compat= for -cpu, which went with 6.0",
+                            j->to),
+            g_strdup_printf("-machine max-cpu-compat=%s",
+                            mode_name(dest->max_compat)));
+        return;
+    }
     if (dest->max_compat && !mode_suits(dest->max_compat, family, dest->to)) {
         judge_add(j, true, BOTH,
             g_strdup_printf("%s in %s cannot be in mode %s",
@@ -320,6 +329,12 @@ static void judge_cpu(Judge *j, const StreamCpu *cpu)
 void judge_cpus(Judge *j)
 {
     guint i;
+
+    if (j->dest->insns_compat) {
+        judge_add(j, true, UNPATCHED,
+            g_strdup("only a QEMU with the series has insns-compat"),
+            g_strdup("leave that option out"));
+    }
 
     for (i = 0; i < j->s->cpus->len; i++) {
         judge_cpu(j, &g_array_index(j->s->cpus, StreamCpu, i));

@@ -27,6 +27,6 @@ void judge_cpus(Judge *j);
 void judge_caps(Judge *j);
 void judge_sections(Judge *j);
 void judge_ram(Judge *j);
-void judge_numbering(Judge *j);
+void judge_interrupts(Judge *j);
 
 #endif /* TOOLS_JUDGE_INTERNAL_H */

@@ -245,31 +245,3 @@ void judge_ram(Judge *j)
     }
     names_clear(&roms);
 }
-
-/*
- * Under TCG, releases up to 2.11.1 numbered a guest's CPUs 0, 1, 2; later ones
- * count by 8, unless vsmt says otherwise.  Up to 2.9 that can be told.
- */
-void judge_numbering(Judge *j)
-{
-    const StreamServers *servers = &j->s->servers;
-    unsigned cpus = j->s->cpus->len;
-    bool by_one = servers->before_cpus && servers->count < 8 * cpus;
-
-    if (cpus < 2 || j->dest->kvm || target_before(j->dest->to, 2, 11, 1)) {
-        return;
-    }
-    if (by_one && j->dest->vsmt != 1) {
-        judge_add(j, false, UNPATCHED,
-            g_strdup_printf("the guest numbers its CPUs 0, 1, 2; %s counts by"
-                            " 8 under TCG, so that interrupts do not reach"
-                            " them", j->to),
-            g_strdup("-machine vsmt=1"));
-    } else if (!servers->before_cpus && servers->count && !servers->odd &&
-               j->dest->vsmt == 1) {
-        judge_add(j, false, BOTH,
-            g_strdup("with vsmt=1 the CPUs are numbered 0, 1, 2, but the guest"
-                     " may number them 0, 8, 16"),
-            g_strdup("without vsmt=1"));
-    }
-}

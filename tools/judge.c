@@ -254,7 +254,7 @@ GPtrArray *judge(const Stream *s, const Destination *dest)
         judge_caps(&j);
         judge_sections(&j);
         judge_ram(&j);
-        judge_numbering(&j);
+        judge_interrupts(&j);
         judge_commands(&j);
         for (i = 0; i < s->notes->len; i++) {
             judge_add(&j, false, BOTH, g_strdup_printf(

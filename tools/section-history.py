@@ -38,6 +38,8 @@ def sections(repo, commit, before):
     headers = git(repo, 'grep', '-h', '-E', r'VM_VERSION|SAVE_VERSION|VMSTATE\w*VERSION', commit, '--', 'hw/*.h', 'include/*.h', 'target-ppc/*.h', 'target/ppc/*.h')
     macro = dict(re.findall(r'#\s*define\s+(\w+)\s+(\d+|0x[0-9a-fA-F]+)\b', text + headers))
     macro.update(re.findall(r'(\w*VERSION\w*)\s*=\s*(\d+),', text))
+    types = git(repo, 'grep', '-h', '-E', r'#define TYPE_', commit, '--', '*.h', 'hw/*.c')
+    strings = dict(re.findall(r'#define\s+(TYPE_\w+)\s+"([^"]+)"', types))
     out = {}
 
     def add(name, new, old):
@@ -52,10 +54,12 @@ def sections(repo, commit, before):
 
     for body in re.findall(r'VMStateDescription\s+\w+\s*=\s*\{(.*?)\n\};', text, re.S):
         name = re.search(r'\.name\s*=\s*"([^"]*)"', body)
+        named = re.search(r'\.name\s*=\s*(TYPE_\w+)', body)
         new = re.search(r'\.version_id\s*=\s*(\w+)', body)
         old = re.search(r'\.minimum_version_id\s*=\s*(\w+)', body)
-        if name and '.unmigratable' not in body:
-            add(name[1], new[1] if new else '0', old[1] if old else '0')
+        text_name = name[1] if name else strings.get(named[1]) if named else None
+        if text_name and '.unmigratable' not in body:
+            add(text_name, new[1] if new else '0', old[1] if old else '0')
     for name, version in re.findall(r'register_savevm(?:_live)?\s*\([^";]*"([^"]+)",\s*[^,]+,\s*(\w+)', text):
         add(name, version, '0')
     for name in re.findall(r'^SPAPR_CAP_MIG_STATE\((\w+),', text, re.M):
