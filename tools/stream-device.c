@@ -532,14 +532,19 @@ bool stream_parse_device(Stream *s, GError **errp)
         }
         at++;
     }
-    if (!tried) {
-        if (parse_with(s, 0, errp)) {
-            return true;
+    /* QEMU would not even look at it. */
+    if (parse_with(s, 0, first ? NULL : errp)) {
+        if (s->has_vmdesc) {
+            stream_note(s, "the vmdescription cannot be used%s%s",
+                        first ? ": " : "", first ? first->message : "");
         }
-        forget(s, pieces);
-        return false;
+        g_clear_error(&first);
+        return true;
     }
-    g_propagate_error(errp, first);
+    forget(s, pieces);
+    if (first) {
+        g_propagate_error(errp, first);
+    }
     return false;
 }
 
