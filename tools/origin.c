@@ -74,16 +74,24 @@ static bool servers_fit(const Stream *s, Target t)
            s->servers.before_cpus == target_before(t, 2, 10, 0);
 }
 
-/* Can @s come from unpatched @t? */
-static bool can_be_from(const Stream *s, Target t)
+/* Can a CPU's section of @s come from unpatched @t, but for the words? */
+static bool section_fits(const Stream *s, Target t)
 {
     const StreamSection *iommu = stream_section(s, "spapr_iommu");
     PPCRelease machine = machine_release(stream_machine(s));
 
-    return (!machine || machine_exists(machine, t)) && servers_fit(s, t) &&
+    return (!machine || machine_exists(machine, t)) &&
            (s->names == STREAM_NAMES_UNKNOWN ||
             (s->names == STREAM_NAMES_OLD) == target_compares_words(t)) &&
-           (!iommu || (iommu->part.version == 3) == target_has_iommu_v3(t)) &&
+           (!iommu || (iommu->part.version == 3) == target_has_iommu_v3(t));
+}
+
+/* Can @s come from unpatched @t, going by more than that? */
+static bool can_be_from(const Stream *s, Target t)
+{
+    PPCRelease machine = machine_release(stream_machine(s));
+
+    return section_fits(s, t) && servers_fit(s, t) &&
            (machine != PPC_RELEASE(2, 3) || !s->has_configuration ||
             t.release == PPC_RELEASE(2, 4));
 }
@@ -107,7 +115,7 @@ char *origin_of_stream(const Stream *s)
     Target t = { 0 };
 
     if (is_powerkvm(s)) {
-        g_string_append(r.text, "PowerKVM");
+        g_string_append(r.text, "PowerKVM 3.1 or 3.1.1");
     } else if (s->machine && !machine_release(s->machine)) {
         g_string_append_printf(r.text, "a distribution that has %s",
                                s->machine);
@@ -139,6 +147,9 @@ char *origin_of_stream(const Stream *s)
             ranges_add(&r, t, fits);
         }
         ranges_end(&r);
+        if (r.text->len) {
+            g_string_prepend(r.text, "QEMU ");
+        }
     }
     return g_string_free(r.text, !r.text->len);
 }
@@ -161,7 +172,7 @@ static bool matches(const Stream *s, PPCFamily family,
         return false;
     }
     wire = target_wire(t, family);
-    return wire_equal(words, &wire) && can_be_from(s, t);
+    return wire_equal(words, &wire) && section_fits(s, t);
 }
 
 char *origin_of_words(const Stream *s, PPCFamily family,

@@ -10,7 +10,7 @@
 #include "machines.h"
 #include "stream.h"
 
-/** origin_of_stream: "2.4 to 2.6", "PowerKVM 3.1"; NULL: unknown; freed */
+/** origin_of_stream: "QEMU 2.4 to 2.6", to be freed; NULL if unknown */
 char *origin_of_stream(const Stream *s);
 
 /**

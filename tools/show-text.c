@@ -259,7 +259,7 @@ void show_text(const char *path, const Container *container, const Stream *s)
                s->has_vmdesc ? "pseries-2.3" : "pseries-2.1 or 2.2");
     }
     if (stream_is_pseries(s)) {
-        printf("  sent by: %s%s\n", origin ? "probably QEMU " : "",
+        printf("  sent by: %s%s\n", origin ? "probably " : "",
                origin ? origin : "no release that this tool knows");
         show_facts(s);
     }

