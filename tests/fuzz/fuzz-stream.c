@@ -351,7 +351,9 @@ static void try_container(const uint8_t *data, size_t len)
     g_autoptr(Stream) s = NULL;
 
     check_outcome(c, err);
+    CHECK(!text || *text);
     if (c) {
+        CHECK(!c->libvirt == !header);
         s = stream_new(c->in);
         if (!stream_read(s, &err)) {
             CHECK(err);
