@@ -304,6 +304,7 @@ static bool next_piece(Decoder *d, GError **errp)
 static ssize_t decoder_read(void *source, uint8_t *buf, size_t cap,
                             GError **errp)
 {
+    static const uint8_t nothing[1];
     Decoder *d = source;
     Span span = { .out = buf, .out_len = cap };
 
@@ -322,6 +323,9 @@ static ssize_t decoder_read(void *source, uint8_t *buf, size_t cap,
         if (err) {
             g_propagate_error(errp, err);
             return -1;
+        }
+        if (!span.in) {
+            span.in = nothing;
         }
         had = span.in_len;
         step = classes[d->kind].step(d, &span);

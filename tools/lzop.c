@@ -171,9 +171,11 @@ int lzop_decode(Lzop *l, const uint8_t **in, size_t *in_len, uint8_t **out,
             expect(l, SIZE, 4);
         }
         n = MIN(*in_len, l->need - l->have->len);
-        g_byte_array_append(l->have, *in, n);
-        *in += n;
-        *in_len -= n;
+        if (n) {
+            g_byte_array_append(l->have, *in, n);
+            *in += n;
+            *in_len -= n;
+        }
         if (l->have->len < l->need) {
             return 0;
         }

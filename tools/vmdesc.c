@@ -370,10 +370,29 @@ void vmdesc_add_subsection(VmdescPart *part, const char *name,
     json_array_add_object_element(subsections, sub);
 }
 
+/*
+ * Up to 2.6 instances above 2^31 were written as negative numbers, under which
+ * scripts/analyze-migration.py does not find them.
+ */
+static void make_instances_positive(JsonArray *devices)
+{
+    guint i, n = json_array_get_length(devices);
+
+    for (i = 0; i < n; i++) {
+        JsonObject *device = get_element(devices, i);
+        gint64 id;
+
+        if (device && get_int(device, "instance_id", &id) && id < 0) {
+            json_object_set_int_member(device, "instance_id", (uint32_t)id);
+        }
+    }
+}
+
 char *vmdesc_text(const Vmdesc *v, size_t *len)
 {
     g_autoptr(JsonGenerator) generator = json_generator_new();
 
+    make_instances_positive(v->devices);
     json_generator_set_root(generator, json_parser_get_root(v->parser));
     return json_generator_to_data(generator, len);
 }
