@@ -10,10 +10,13 @@ import argparse
 import json
 import os
 import select
+import shutil
+import struct
 import subprocess
 import sys
 import time
 import unittest
+import zlib
 from tempfile import NamedTemporaryFile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -329,6 +332,130 @@ class Recorded(unittest.TestCase):
             done = subprocess.run([test, "--tap", "-k", "-p", "/stream/recorded-flipped"], capture_output=True, timeout=300,
                                   env={**os.environ, "PPC_INSNS_STREAM": f.name})
         self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
+
+
+class Kept(unittest.TestCase):
+    """Streams as people keep them"""
+
+    @classmethod
+    def setUpClass(cls):
+        row = harness.find_stream(harness.read_manifest(harness.STREAMS), "2.6.0", "pseries-2.6", "POWER8")
+        cls.data = row.read()
+        cls.rewritten = rewrite(cls.data, "--to", "2.7.0")
+
+    @staticmethod
+    def libvirt(stream, compression=0, xml=b"<domain type='kvm'/>\0", magic=b"LibvirtQemudSave"):
+        """A save file as virsh save writes it."""
+        return magic + struct.pack("<5I", 2, len(xml), 1, compression, 0) + bytes(56) + xml + stream
+
+    def programs(self):
+        """(number in libvirt's header, name, the stream compressed)"""
+        for number, name in enumerate(("gzip", "bzip2", "xz", "lzop", "zstd"), 1):
+            if not shutil.which(name):
+                raise unittest.SkipTest(f"{name} is not installed")
+            yield number, name, subprocess.run([name, "-c"], input=self.data, stdout=subprocess.PIPE, check=True).stdout
+
+    def as_file_and_pipe(self, data, *arguments):
+        """What the tool says of DATA in a file; it must say the same of a pipe."""
+        with NamedTemporaryFile() as f:
+            f.write(data)
+            f.flush()
+            file = tool(*arguments, f.name)
+        pipe = tool(*arguments, stdin=data)
+        self.assertEqual(file.returncode, pipe.returncode)
+        self.assertEqual(file.stdout.splitlines()[1:], pipe.stdout.splitlines()[1:])
+        return file.stdout.decode()
+
+    def test_compressed(self):
+        """show, check and rewrite read what is compressed, twice over, and with bytes behind it"""
+        for _, name, packed in self.programs():
+            with self.subTest(name):
+                self.assertIn(f"compressed with {name}", self.as_file_and_pipe(packed, "show"))
+                self.assertEqual(rewrite(packed, "--to", "2.7.0"), self.rewritten)
+                self.assertEqual(rewrite(packed + bytes(100000), "--to", "2.7.0"), self.rewritten)
+                half = len(self.data) // 2
+                two = b"".join(subprocess.run([name, "-c"], input=part, stdout=subprocess.PIPE, check=True).stdout
+                               for part in (self.data[:half], self.data[half:]))
+                self.assertEqual(rewrite(two, "--to", "2.7.0"), self.rewritten)
+
+    def test_compressed_and_damaged(self):
+        """what is cut off or damaged is an error, not the end of the stream"""
+        for _, name, packed in self.programs():
+            for size in range(1, len(packed), len(packed) // 20):
+                with self.subTest(f"{name} {size}"):
+                    done = tool("show", stdin=packed[:size])
+                    self.assertEqual(done.returncode, 2)
+                    self.assertTrue(done.stderr)
+            spoilt = bytearray(packed)
+            spoilt[len(packed) // 2] ^= 0x10
+            with self.subTest(name):
+                tool("show", stdin=bytes(spoilt))       # which fails if it is not 0 to 2
+
+    def test_expansion_is_bounded(self):
+        """--expand-limit"""
+        begins = show(self.data)["device_state_offset"]
+        # RAM entries that say nothing, in a piece of the section "ram", without an end
+        packer = zlib.compressobj(wbits=31)
+        bomb = packer.compress(self.data[:begins] + b"\2\0\0\0\2")
+        for _ in range(1100):
+            bomb += packer.compress((struct.pack(">Q", 0x22) + b"\0") * 116509)
+        bomb += packer.flush()
+        self.assertLess(len(bomb), 8 << 20)
+        done = tool("show", "--expand-limit", "1", stdin=bomb)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"--expand-limit", done.stderr)
+
+    def test_libvirt(self):
+        """libvirt save files: raw and compressed, finished or not, from a pipe; rewriting one gives one"""
+        for number, name, packed in [(0, "raw", self.data), *self.programs()]:
+            with self.subTest(name):
+                file = self.libvirt(packed, number)
+                self.assertIn("libvirt save file", self.as_file_and_pipe(file, "show"))
+                self.as_file_and_pipe(file, "check", "--to", "2.7.0")
+                self.assertEqual(rewrite(file, "--to", "2.7.0"), self.libvirt(self.rewritten))
+                self.assertEqual(rewrite(file + bytes(70000), "--to", "2.7.0"), self.libvirt(self.rewritten))
+        part = self.libvirt(self.data, magic=b"LibvirtQemudPart")
+        self.assertIn("not finished", self.as_file_and_pipe(part, "show"))
+        self.assertEqual(tool("show", stdin=part[:-10]).returncode, 2)
+        for size in (17, 91, 92, 100, 115):
+            self.assertEqual(tool("show", stdin=part[:size]).returncode, 2)
+        # Nothing goes out of a file that is refused at once.
+        self.assertEqual(tool("rewrite", "--to", "2.5", stdin=self.libvirt(self.data)).stdout, b"")
+
+    def test_bytes_behind(self):
+        """bytes after the stream, as in a volume"""
+        for tail in (b"\0", b"\6" * 9, os.urandom(1 << 20), bytes(50 << 20), self.data):
+            with self.subTest(len(tail)):
+                with NamedTemporaryFile() as f:
+                    f.write(self.data + tail)
+                    f.flush()
+                    shown = json.loads(tool("show", "--json", f.name).stdout)[0]
+                self.assertEqual(shown["bytes_after_the_end"], len(tail))
+                self.assertEqual(rewrite(self.data + tail, "--to", "2.7.0"), self.rewritten)
+
+    def test_diff(self):
+        """diff names the fields, and says nothing of what is alike"""
+        with NamedTemporaryFile() as a, NamedTemporaryFile() as b:
+            a.write(self.data)
+            b.write(self.rewritten)
+            a.flush()
+            b.flush()
+            done = tool("diff", a.name, b.name)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual([line for line in done.stdout.decode().splitlines() if line[0] != " "],
+                             ["section cpu, instance 0: env.insns_flags", "section cpu, instance 0: env.insns_flags2"])
+            self.assertEqual(tool("diff", a.name, a.name).returncode, 0)
+            self.assertEqual(tool("diff", a.name).returncode, 2)
+
+    def test_options_are_not_dropped(self):
+        """check: options of a machine or a model are judged, named, or refused"""
+        self.assertIn(b"not looked at: usb=off", tool("check", "--to", "7.2", "--machine", "pseries-2.6,usb=off", stdin=self.data).stdout)
+        for arguments in (("--machine", "pseries-2.6,cap-htm=maybe"), ("--machine", "pseries-2.6,cap-nothing=on"),
+                          ("--cpu", "POWER8,insns-compat=1.0"), ("--like", "pseries-foo")):
+            self.assertEqual(tool("check", "--to", "7.2", *arguments, stdin=self.data).returncode, 2)
+        done = tool("check", "--to", "7.2", "--machine", "pseries-2.6-foo", stdin=self.data)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"--like", done.stdout)
 
 
 class Stock(unittest.TestCase):
