@@ -17,7 +17,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 
 # The distribution's QEMU, and the one with the series
 patched = build/$(subst /,-,$(BASE))/bin/qemu-system-ppc64
-stock = $(or $(wildcard build/$(subst /,-,$(BASE))/stock/usr/bin/qemu-system-ppc64),$(shell command -v qemu-system-ppc64))
+stock = $(or $(wildcard build/$(subst /,-,$(BASE))/stock/qemu-system-ppc64),$(shell command -v qemu-system-ppc64))
 
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))

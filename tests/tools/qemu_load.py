@@ -22,9 +22,12 @@ def firmware():
     global _FIRMWARE            # pylint: disable=global-statement
     if not _FIRMWARE:
         _FIRMWARE = tempfile.TemporaryDirectory(prefix='ppc-insns-')
-        for name in 'spapr-rtas.bin', 'slof.bin':
+        # Option ROMs are as large as those of 2.6 were.
+        for name, size in (('spapr-rtas.bin', 8), ('slof.bin', 8),
+                           ('efi-virtio.rom', 0x40000),
+                           ('efi-e1000.rom', 0x40000)):
             with open(os.path.join(_FIRMWARE.name, name), 'wb') as f:
-                f.write(bytes(8))
+                f.write(bytes(size))
     return _FIRMWARE.name
 
 

@@ -45,6 +45,29 @@ def virtio():
             "-device", "virtio-net-pci,netdev=n1,romfile=")
 
 
+def disk(name):
+    return ("-blockdev", f"driver=null-co,size=2097152,read-zeroes=on,node-name={name}")
+
+
+def rich():
+    """The devices of "rich" streams, as their README has them"""
+    return (*disk("a"), *disk("b"), *disk("c"), "-device", "spapr-vscsi", "-device", "scsi-hd,drive=a", "-device", "virtio-blk-pci,drive=b",
+            "-device", "virtio-scsi-pci,id=vs", "-device", "scsi-hd,bus=vs.0,drive=c", "-netdev", "hubport,id=n1,hubid=0",
+            "-device", "virtio-net-pci,netdev=n1", "-netdev", "hubport,id=n2,hubid=0", "-device", "spapr-vlan,netdev=n2",
+            "-netdev", "hubport,id=n3,hubid=0", "-device", "e1000,netdev=n3", "-device", "virtio-serial-pci", "-chardev", "null,id=cs",
+            "-device", "virtserialport,chardev=cs,name=org.qemu.guest_agent.0", "-device", "virtio-balloon-pci",
+            "-device", "virtio-rng-pci", "-device", "pci-ohci,id=oh", "-device", "usb-kbd,bus=oh.0", "-device", "nec-usb-xhci,id=xh",
+            "-device", "usb-mouse,bus=xh.0", "-device", "spapr-pci-host-bridge,index=1")
+
+
+# What the column "options" of MANIFEST.tsv stands for
+RECORDED_DEVICES = {
+    "-": (),
+    "rich": rich(),
+    "virtio": (*disk("b"), "-device", "virtio-blk-pci,drive=b", "-netdev", "hubport,id=n1,hubid=0", "-device", "virtio-net-pci,netdev=n1"),
+}
+RECORDED_DEVICES["virtio-blk-pci virtio-net-pci"] = RECORDED_DEVICES["virtio"]
+
 # name: (machine, cpu, options), saved by the stock QEMU; by the patched one, too, under the name with a "+"
 SAVES = {
     "2.1-P7": ("pseries-2.1", "POWER7", ()),
@@ -58,6 +81,8 @@ SAVES = {
     "2.7-P9-as-P8": (f"pseries-2.7,{HTM_OFF},max-cpu-compat=power8", "POWER9", ()),
     "2.6-P8-devices": (f"pseries-2.6,{HTM_OFF}", "POWER8", virtio()),
     "2.7-P8-devices": (f"pseries-2.7,{HTM_OFF}", "POWER8", virtio()),
+    "2.6-P7-usb-vga": ("pseries-2.6", "POWER7", ("-device", "VGA,romfile=", "-device", "pci-ohci,id=oh", "-device", "usb-kbd,bus=oh.0",
+                                                 "-device", "nec-usb-xhci,id=xh", "-device", "usb-mouse,bus=xh.0")),
     "2.6-ddw": (f"pseries-2.6,{HTM_OFF}", "POWER8", ("-global", "spapr-pci-host-bridge.ddw=on")),
     "2.9-P8-off": (f"pseries-2.9,{HTM_OFF}", "POWER8", ()),
     "2.10-P9-as-P8": (f"pseries-2.10,{HTM_OFF},max-cpu-compat=power8", "POWER9", ()),
@@ -90,8 +115,10 @@ def recorded_rows(recorded):
     for stream in recorded.values():
         base, cpu = stream["machine"], stream["cpu"]
         if "rhel" in base:
+            # 7.2 has no such machine, and does not even start.
+            yield Row(stream["name"], "pseries-2.6", cpu)
             continue
-        smp = () if stream["smp"] == "1" else ("-smp", stream["smp"])
+        smp = RECORDED_DEVICES[stream["options"]] + (() if stream["smp"] == "1" else ("-smp", stream["smp"]))
         name = stream["name"]
         for options in "", f",{HTM_OFF}":
             yield Row(name, base + options, cpu, smp)
@@ -168,7 +195,8 @@ def load_manifests(directories, work):
     for directory in directories:
         with open(os.path.join(directory, "MANIFEST.tsv"), encoding="utf-8") as f:
             for row in csv.DictReader(f, delimiter="\t"):
-                if row.get("options", "-") != "-" or not re.fullmatch(r"\d+", row["smp"]):
+                row.setdefault("options", "-")
+                if row["options"] not in RECORDED_DEVICES:
                     continue
                 name = row["file"].split(".stream")[0]
                 path = os.path.join(work, name)
