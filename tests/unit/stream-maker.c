@@ -67,18 +67,25 @@ static void end(GByteArray *b, const Make *make, uint32_t id)
     }
 }
 
+static void ram_block(GByteArray *b, const Make *make, const char *name,
+                      uint64_t size)
+{
+    str(b, name);
+    be64(b, size);
+    if (make->capability && !strcmp(make->capability, "x-ignore-shared")) {
+        be64(b, 0);             /* the block's address */
+    }
+}
+
 static void make_ram(GByteArray *b, const Make *make)
 {
     begin_section(b, 1, 2, "ram", 0, 4);
     be64(b, (make->rom ? 0x7000 : 0x6000) | 4);
-    str(b, "ppc_spapr.ram");
-    be64(b, 0x4000);
+    ram_block(b, make, "ppc_spapr.ram", 0x4000);
     if (make->rom) {
-        str(b, make->rom);
-        be64(b, 0x1000);
+        ram_block(b, make, make->rom, 0x1000);
     }
-    str(b, "vga");
-    be64(b, 0x2000);
+    ram_block(b, make, "vga", 0x2000);
     be64(b, 0x10);
     end(b, make, 2);
 
