@@ -595,7 +595,7 @@ class Analyze(unittest.TestCase):
                 data = rewrite(row.read(), "--to", to)
                 for round_trip in data, rewrite(data, "--to", "2.6", "--force"):
                     # The script does not find what 2.6 described as negative; the length stays.
-                    readable = re.sub(rb'"instance_id":( ?)-(\d+)', lambda m: b'"instance_id":' + m[1] + b" %d" % (2 ** 32 - int(m[2])),
+                    readable = re.sub(rb'("instance_id" ?: ?)-(\d+)', lambda m: m[1] + b" %d" % (2 ** 32 - int(m[2])),
                                       round_trip)
                     self.assertEqual(len(readable), len(round_trip))
                     with NamedTemporaryFile() as f:
