@@ -228,8 +228,8 @@ static void judge_commands(Judge *j)
     } else {
         judge_add(j, false, BOTH,
                   g_strdup_printf("the stream has the commands %s, which want"
-                                  " an answer, so that it does not load from a"
-                                  " file", commands),
+                                  " an answer; such a stream does not load from"
+                                  " a file", commands),
                   g_strdup("save it without the capability return-path"));
     }
 }

@@ -61,7 +61,7 @@ static bool read_configuration(Stream *s, GError **errp)
     s->machine = stream_printable(p, size);
     if (strlen(s->machine) != size || memcmp(s->machine, p, size)) {
         return stream_fail(s, input_offset(s->in) - size, errp,
-                           "'%s' is no machine's name", s->machine);
+                           "'%s' is not a machine's name", s->machine);
     }
 
     while (stream_peek(s, &err) == SUBSECTION) {

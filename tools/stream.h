@@ -46,7 +46,7 @@ typedef struct StreamBlock {
 typedef struct StreamServers {
     unsigned count;         /* of sections icp/server */
     bool before_cpus;       /* sent before the first CPU: up to 2.9 */
-    bool odd;               /* an interrupt's server is no multiple of 8 */
+    bool odd;               /* an interrupt's server is not a multiple of 8 */
 } StreamServers;
 
 /* A virtual CPU, as far as this tool is concerned */
@@ -146,7 +146,7 @@ bool stream_read(Stream *s, GError **errp);
  * @device: the device state of @s, changed; becomes the new stream's
  *
  * Returns: a stream that is like @s otherwise, NULL with @errp set if
- * @device is no device state.
+ * @device is not a device state.
  */
 Stream *stream_reparse(const Stream *s, GByteArray *device, GError **errp);
 

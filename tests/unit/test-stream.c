@@ -295,7 +295,7 @@ static const struct {
       "migration capability 'multifd'" },
     { "mapped-ram", { .machine = "pseries-2.6", .capability = "mapped-ram" },
       "migration capability 'mapped-ram'" },
-    { "machine-name", { .machine = "pseries-2.6\n" }, "no machine's name" },
+    { "machine-name", { .machine = "pseries-2.6\n" }, "not a machine's name" },
     { "postcopy", { .machine = "pseries-2.6", .command = 3 },
       "POSTCOPY_ADVISE" },
     { "packaged", { .machine = "pseries-2.6", .command = 7 }, "PACKAGED" },
