@@ -7,6 +7,10 @@
 #include "qemu/osdep.h"
 #include "series.h"
 
+/* The groups' bits by their names */
+#define GROUP(name, word, bit) enum { name = 1ULL << (bit) };
+#include "../target/ppc/insns-history.h.inc"
+
 bool series_exists(Target to)
 {
     return !target_before(to, 2, 7, 0) && to.release <= LAST_KNOWN_RELEASE;
@@ -27,15 +31,7 @@ static PPCInsns hidden(PPCFamily family, PPCRelease release)
                    : (PPCInsns) { 0, 0 };
 }
 
-/* The family whose words go over the wire: the newest known to @release */
-static PPCFamily wire_family(PPCFamily family, PPCRelease release)
-{
-    while (family > PPC_FAMILY_970 && ppc_family_since(family) > release) {
-        family--;
-    }
-    return family;
-}
-
+/* The insns-compat that hides nothing of @lost */
 static const char *what_keeps(PPCInsns lost, PPCFamily family)
 {
     PPCInsns still = ppc_insns_and(
@@ -48,30 +44,32 @@ bool series_check(const Stream *s, const StreamCpu *cpu, PPCFamily family,
                   const Destination *dest, PPCRelease machine, uint32_t mode,
                   SeriesVerdict *verdict)
 {
+    /* VSX, DFP and TM: capabilities decide whether the guest may use them. */
+    static const PPCInsns by_caps = { 0, PPC2_VSX | PPC2_DFP | PPC2_TM };
     PPCRelease guest = guest_release(dest, machine);
-    PPCRelease wire = guest ? guest : machine_compat(machine);
     PPCInsns has = ppc_insns_at(family, dest->to.release);
-    PPCInsns shown = ppc_insns_minus(has, hidden(family, guest));
-    PPCInsns had = origin_had(s, cpu);
-    PPCInsns may_differ = ppc_insns_or(
-        ppc_insns_joined_after(family, wire),
-        ppc_insns_joined_after(wire_family(family, wire), wire));
-    PPCInsnsVerdict raw;
+    PPCInsns hides = hidden(family, guest);
+    PPCInsns shown = ppc_insns_minus(has, hides);
+    PPCInsns stream = ppc_insns_minus(cpu->words.insns,
+                                      ppc_insns_minus(by_caps, shown));
+    PPCInsns in_mode = { UINT64_MAX, UINT64_MAX };
+    PPCInsnsVerdict v;
 
-    *verdict = (SeriesVerdict) { 0 };
-    ppc_insns_check(cpu->words.insns, family, wire, shown, &raw);
-    verdict->missing = ppc_insns_minus(raw.more, may_differ);
+    (void)s;
     if (mode) {
-        PPCInsns in_mode = ppc_insns_at(mode_family(mode),
-                                        dest->to.release);
-
-        verdict->above = ppc_insns_minus(verdict->missing, in_mode);
-        verdict->missing = ppc_insns_and(verdict->missing, in_mode);
+        in_mode = ppc_insns_at(mode_family(mode), LAST_KNOWN_RELEASE);
+        if (dest->kvm) {
+            shown = ppc_insns_and(shown, in_mode);
+        }
     }
-    verdict->lost = groups_a_guest_can_lose(
-        ppc_insns_and(ppc_insns_and(had, has), hidden(family, guest)));
-    verdict->gained = groups_a_guest_can_lose(
-        ppc_insns_or(raw.less, ppc_insns_minus(shown, had)));
+    ppc_insns_check(stream, ppc_family_by_pvr(cpu->pvr), family,
+                    guest ? guest : dest->to.release, shown, in_mode, &v);
+    *verdict = (SeriesVerdict) { .missing = v.missing, .above = v.above };
+    if (!dest->kvm) {
+        /* What this QEMU does not have at all is unpatched QEMU's loss, too. */
+        verdict->lost = ppc_insns_and(v.lost, hides);
+        verdict->gained = v.gained;
+    }
     if (!ppc_insns_empty(verdict->lost)) {
         verdict->keep = what_keeps(verdict->lost, family);
     }
