@@ -159,10 +159,9 @@ static void judge_footers(Judge *j, const char *name)
 
     if (j->s->has_footers != wanted) {
         judge_add(j, true, BOTH,
-                  g_strdup_printf("the stream's sections have %s footers, but"
-                                  " %s of %s expects %s",
-                                  wanted ? "no" : "", name, j->to,
-                                  wanted ? "them" : "none"),
+                  g_strdup_printf("the stream's sections have %sfooters, but %s"
+                                  " of %s expects %s", wanted ? "no " : "",
+                                  name, j->to, wanted ? "them" : "none"),
                   wanted ? g_strdup("-global"
                                     " migration.send-section-footer=off")
                          : g_strdup("the machine version of the source"));

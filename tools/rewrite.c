@@ -173,7 +173,8 @@ static bool rewrite_iommu(const StreamSection *section, GArray *edits,
 
     if (!last || strcmp(last->name, "def_win") || last->size != 1) {
         return refuse(errp, "section '%s' at offset 0x%" PRIx64 ": version 3"
-                      " does not end in def_win and cannot be made version 2", part->name, section->offset);
+                      " does not end in def_win and cannot be made version 2",
+                      part->name, section->offset);
     }
     put_be32(version, 2);
     replace(edits, part->version_at, 4, version, 4);
