@@ -64,7 +64,8 @@ bool section_is_device(const char *vmsd)
     /* The machine's own, which every build has */
     static const char *const own[] = {
         "ram", "timer", "ics", "icp/server", "cpu_common", "cpu", "PCIBUS",
-        "globalstate", "xive-source", "xive-tctx", "memory hotplug state", "block", "dirty-bitmap", NULL
+        "globalstate", "xive-source", "xive-tctx", "memory hotplug state",
+        "block", "dirty-bitmap", NULL
     };
 
     return !g_strv_contains(own, vmsd) && !g_str_has_prefix(vmsd, "spapr");

@@ -56,8 +56,8 @@ static bool read_ram_blocks(Stream *s, uint64_t total, GError **errp)
             g_hash_table_contains(s->block_index, name)) {
             return stream_fail(s, input_offset(s->in) - 8, errp,
                                "RAM block '%s' of 0x%" PRIx64 " bytes, with"
-                               " 0x%" PRIx64 " of all blocks left, is impossible;"
-                               " the stream is damaged", name, block.size,
+                               " 0x%" PRIx64 " of all blocks left, cannot be"
+                               " right; the stream is damaged", name, block.size,
                                total);
         }
         total -= block.size;

@@ -301,3 +301,24 @@ GByteArray *make_stream(const Make *make)
     make_device(b, make);
     return b;
 }
+
+Stream *parse(const uint8_t *data, size_t len, Input **in, GError **err)
+{
+    Stream *s;
+
+    *in = input_memory(data, len);
+    s = stream_new(*in);
+    if (!stream_read(s, err)) {
+        stream_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+Destination to_release(unsigned major, unsigned minor)
+{
+    Destination dest;
+
+    destination_init(&dest, (Target) { R(major, minor), 0 });
+    return dest;
+}

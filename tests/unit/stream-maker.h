@@ -10,6 +10,8 @@
 #include "qemu/osdep.h"
 #include "../../target/ppc/insns-history.h"
 #include "../../tools/bytes.h"
+#include "../../tools/destination.h"
+#include "../../tools/stream.h"
 
 #define R(major, minor) PPC_RELEASE(major, minor)
 
@@ -50,6 +52,12 @@ char *make_vmdesc(const Make *make);
 #define DESC_DEVICE(name, version, more) \
     "{\"name\":\"" name "\",\"instance_id\":0,\"vmsd_name\":\"" name \
     "\",\"version\":" #version ",\"fields\":[" more "}"
+
+/** parse: reads @data; NULL with @err set if that cannot be; close @in */
+Stream *parse(const uint8_t *data, size_t len, Input **in, GError **err);
+
+/** to_release: a QEMU with nothing given but the release, for TCG */
+Destination to_release(unsigned major, unsigned minor);
 
 /* Parts of a stream, for those that make one of their own */
 void be32(GByteArray *b, uint32_t v);
