@@ -123,6 +123,16 @@ def give_away(path):
         subprocess.run(["chown", "-R", "nobody", str(path)], check=True)
 
 
+def within_reach(program, copy):
+    """PROGRAM's path, or that of a copy if who runs libvirtd cannot get at it."""
+    program = os.path.abspath(program)
+    if subprocess.run(["test", "-x", program], preexec_fn=drop_rights, cwd="/", check=False).returncode:
+        shutil.copy(program, copy)
+        os.chmod(copy, 0o755)
+        return str(copy)
+    return program
+
+
 PACKAGES = ("libvirt-daemon", "libvirt-clients", "libvirt-daemon-driver-qemu")
 
 
@@ -227,6 +237,8 @@ def main():
     try:
         os.chmod(work, 0o755)
         options.tool = os.path.abspath(options.tool)
+        options.stock = within_reach(options.stock, work / "stock-qemu")
+        options.patched = within_reach(options.patched, work / "patched-qemu")
         firmware = work / "firmware"
         shutil.copytree(harness.firmware(), firmware)
         options.firmware = firmware
