@@ -18,10 +18,14 @@ PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)')
 
+# The distribution's QEMU, and the one with the series
+patched = build/$(subst /,-,$(BASE))/bin/qemu-system-ppc64
+stock = $(or $(wildcard build/$(subst /,-,$(BASE))/stock/qemu-system-ppc64),$(shell command -v qemu-system-ppc64))
+
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux check-libvirt check-tool setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -32,6 +36,8 @@ help:
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
 	@echo 'make check-bases   does the series fit all bases, or the trees in TREES=dir?'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
+	@echo 'make check-libvirt  virsh save, restore and migrate between stock and patched QEMU'
+	@echo 'make check-tool    does ppc-insns check say what QEMU does? (some minutes)'
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
@@ -101,6 +107,11 @@ check-series: setup
 
 check-bases: setup
 	@$(PYTHON) scripts/check_bases.py $(if $(TREES),--trees '$(TREES)' --compile)
+check-libvirt: tools qemu
+	@$(PYTHON) tests/libvirt/check_libvirt.py --install --tool build/tools/tools/ppc-insns --stock $(stock) --patched $(patched)
+
+check-tool: tools qemu
+	@$(PYTHON) tests/tools/test_check_qemu.py --tool build/tools/tools/ppc-insns --stock $(stock) --patched $(patched)
 
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults

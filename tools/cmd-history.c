@@ -153,12 +153,12 @@ int command_history(int argc, char **argv)
         return EXIT_UNREADABLE;
     }
     if (family_arg) {
-        PPCFamily only = family_by_model(family_arg);
+        PPCFamily only = model_family(family_arg);
 
         if (only == PPC_FAMILY_NONE) {
             g_autofree char *all = family_names(families);
 
-            fprintf(stderr, "ppc-insns: '%s' is no family with a history;"
+            fprintf(stderr, "ppc-insns: '%s' is not a family with a history;"
                     " there are %s\n", family_arg, all);
             return EXIT_UNREADABLE;
         }
