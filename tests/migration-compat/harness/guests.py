@@ -78,7 +78,7 @@ class SleepingGuest(Guest):
     # Lines that say BAD, in a row, after which there is no hope: three seconds.
     BAD = 150
 
-    LINE = re.compile(rb"([0-9a-f]{8}) (ok|BAD) ((?: [a-z]+(?: [0-9a-f]{4})+)+)")
+    LINE = re.compile(rb"([0-9a-f]{8}) (ok |BAD)((?: [a-z]+(?: [0-9a-f]{4})+)+)")
     SILENT = "CPU 0 does not wake: the guest says nothing"
     NAMES = {"dec": "timer interrupts", "ipi": "IPIs", "wake": "wake-ups"}
 
@@ -88,7 +88,7 @@ class SleepingGuest(Guest):
             return None
         numbers = {name: tuple(int(number, 16) for number in each.split())
                    for name, each in re.findall(r" ([a-z]+)((?: [0-9a-f]{4})+)", found[3].decode())}
-        return Report(int(found[1], 16), found[2].decode(), numbers=numbers)
+        return Report(int(found[1], 16), found[2].decode().strip(), numbers=numbers)
 
     def started(self, reports, smp):
         return bool(reports) and all(len(reports[-1].numbers.get(name, ())) == smp and all(reports[-1].numbers[name])
