@@ -7,7 +7,7 @@
 A round is a live migration from A to B, or back, into a new QEMU. In each, the guest goes on counting where it was, with its
 registers intact and the probe letters that are right there: stock shows it more than its machine version's release had. What does
 not come out of RAM has the same size in the stream at the end as at the beginning, and the QEMUs of the last rounds have no more
-memory resident than those of the first ones.
+memory resident than those of the first ones. The guest that sleeps goes from A to A, for half as many rounds: stock loses it.
 """
 import statistics
 import sys
@@ -21,6 +21,16 @@ WINDOW = 10
 GROWTH = 1.02
 # The fewest rounds: two for each side, so that there is something to compare.
 LEAST = 4
+
+# Machine version, CPU, number of CPUs, guest. "newest" is the newest machine version that both have.
+GUESTS = (
+    ("pseries-2.6", "POWER8", 1, h.COUNTING),
+    ("pseries-2.7", "POWER8", 1, h.COUNTING),
+    ("newest", "POWER8", 1, h.COUNTING),
+    ("pseries-2.6", "POWER7", 1, h.COUNTING),
+    ("newest", "POWER8", 4, h.SLEEPING),
+    ("newest", "POWER9", 2, h.SLEEPING_XIVE),
+)
 
 
 def state_size(vm):
@@ -36,16 +46,17 @@ def ends(samples):
     return statistics.median(samples[:window]), statistics.median(samples[-window:])
 
 
-def soak(pair, machine, cpu, rounds):
+def soak(pair, machine, cpu, smp, guest, rounds):
     """Sends a guest around; returns what is wrong."""
-    options = [h.stock_options(machine, cpu)] * 2
-    vm = h.start_guest(pair[0], machine + options[0], cpu)
-    letters = [h.letters_expected(cpu, machine, h.release_of(binary), patched=binary == pair[0]) for binary in pair]
+    machine += h.stock_options(machine, cpu)
+    vm = h.start_guest(pair[0], machine, cpu, smp, guest=guest)
+    letters = [h.letters_expected(cpu, machine, h.release_of(binary), patched=binary == pair[0]) if guest is h.COUNTING else ""
+               for binary in pair]
     memory, sizes, wrong = ([], []), ([], []), []
     try:
         for number in range(1, rounds + 1):
             side = number % 2
-            source, vm = vm, h.Vm(pair[side], machine + options[side], cpu, incoming="unix")
+            source, vm = vm, h.Vm(pair[side], machine, cpu, smp, incoming="unix", guest=guest)
             with source:
                 vm.qmp("query-status")
                 failure = source.migrate("unix:" + vm.socket)
@@ -63,12 +74,12 @@ def soak(pair, machine, cpu, rounds):
             memory[side].append(vm.memory())
             if number <= 2 or number > rounds - 2:      # the first and the last of each side
                 sizes[side].append(state_size(vm))
-        print(f"# {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}", file=sys.stderr)
+        print(f"# {guest.name} {machine} {cpu}: {rounds} rounds, the count is at {vm.reports[-1].count}", file=sys.stderr)
     finally:
         vm.close()
     for side, name in ((1, "B"), (0, "A")):
         (small, large), (first, last) = sizes[side], ends(memory[side])
-        print(f"# {machine} {cpu}: {name}: state of {small} bytes at first, {large} at last; memory of {first:.0f} KiB at first, "
+        print(f"# {guest.name} {machine} {cpu}: {name}: state of {small} bytes at first, {large} at last; memory of {first:.0f} KiB at first, "
               f"{last:.0f} at last", file=sys.stderr)
         if small != large:
             wrong.append(f"the state that {name} sends has {large} bytes at last, {small} at first")
@@ -79,10 +90,13 @@ def soak(pair, machine, cpu, rounds):
 
 def run(args):
     newest = h.machine_versions(args.a, args.b)[-1]
-    return h.run_tests([(f"soak: {machine} {cpu}, {args.rounds} rounds",
-                         lambda m=machine, c=cpu: soak((args.a, args.b), m, c, args.rounds))
-                        for machine, cpu in (("pseries-2.6", "POWER8"), ("pseries-2.7", "POWER8"), (newest, "POWER8"),
-                                             ("pseries-2.6", "POWER7"))], args.jobs, args.k)
+    tests = []
+    for machine, cpu, smp, guest in GUESTS:
+        machine = newest if machine == "newest" else machine
+        pair, rounds = ((args.a, args.b), args.rounds) if guest is h.COUNTING else ((args.a, args.a), max(args.rounds // 2, LEAST))
+        name = "soak: " + ("" if guest is h.COUNTING else f"{guest.name} ") + f"{machine} {cpu}, {rounds} rounds"
+        tests.append((name, lambda p=pair, m=machine, c=cpu, n=smp, g=guest, r=rounds: soak(p, m, c, n, g, r)))
+    return h.run_tests(tests, args.jobs, args.k)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,15 @@ def letters_after(row, release):
 
 
 def check_sleeper(qemu, row):
-    """The guest that sleeps: it goes on, and knows its CPUs by the server numbers that it was born with."""
-    result = h.load(qemu, row)
+    """The guest that sleeps: it goes on, and knows its CPUs by the server numbers that it was born with. So after another hop."""
+    result = h.load(qemu, row, save=True)
     wrong = [] if result.loaded else ["must load, and go on"]
     if result.loaded and result.console[-1].numbers["srv"] != row.servers:
         wrong.append(f"MANIFEST.tsv says that its server numbers are {row.servers}")
+    if not wrong:
+        result = h.load(qemu, row, stream=result.saved)
+        if not result.loaded:
+            wrong.append("must load again, when it was saved here, and go on")
     return wrong + (result.describe() if wrong else [])
 
 

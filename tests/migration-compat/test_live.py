@@ -14,6 +14,7 @@ Stock QEMU itself loses the guest that sleeps when it loads it. That is told, an
 import dataclasses
 import itertools
 import sys
+import time
 
 sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
@@ -60,6 +61,9 @@ AT_MOMENTS = (
     (("newest",), ("POWER9",), (4,), ("bare",), (h.SLEEPING_XIVE,), ("IPI", "stopped")),
     (("newest",), ("POWER10",), (1,), ("bare",), (h.SLEEPING_XIVE,), ("IPI",)),
 )
+
+# Seconds in the unit in which the guest that sleeps prints the time base, which has 512 MHz.
+TIME_BASE_UNIT = 2 ** 20 / 512e6
 
 # Seconds that a guest gets in a stock QEMU, which is nearly always lost there.
 STOCK_PATIENCE = 2
@@ -163,11 +167,19 @@ def check(row, source, destination):
 def check_sleeper(row, source, destination):
     """Migrate the guest that sleeps: where the destination is patched, it goes on with the CPUs that it knew."""
     with start(row, source) as vm:
+        before, began = vm.reports[-1], time.monotonic()
         result = move(vm, row, destination)
-        servers = vm.reports[-1].numbers["srv"]
+        took = time.monotonic() - began
     if result.lost and not destination.patched:
         return [f"{h.NOTE}stock QEMU loses this guest: {result.reason}"]
-    return sleeps_on(result, servers)
+    wrong = sleeps_on(result, before.numbers["srv"])
+    if not wrong:
+        # The guest's clock is that of the host, also while it is on its way: it neither jumps nor goes back, which looks like a
+        # jump of two minutes, as the number wraps.
+        passed = h.SLEEPING.moved(before, result.console[-1], "tb")[0] * TIME_BASE_UNIT
+        if passed > took + 1:
+            wrong = [f"the guest's clock went on by {passed:.2f} s, in {took:.2f} s", *result.describe()]
+    return wrong
 
 
 def sleeps_on(result, servers):

@@ -18,8 +18,8 @@
 The last three need a stock QEMU that has capabilities (2.11.1 and later), and so must the patched one.
 
 Structure means: the same sections with the same names, instances and versions, the same subsections, fields of the same sizes, in
-the same order. pseries-2.1 and 2.2 send no description of their fields; there sections are compared by their sizes. With --tool
-the tool must see the same in each of these streams, section by section.
+the same order. pseries-2.1 and 2.2 send no description of their fields; there sections are compared by their sizes, and "stock"
+asks for the description. With --tool the tool must see the same in each of these streams, section by section.
 """
 import dataclasses
 import re
@@ -63,6 +63,12 @@ ACCEPTED = (
      "Since 2.10 an ICP is made together with its CPU, and so saved after it; before, all of them came first. A destination "
      "finds each section by name and instance, and loading an ICP under TCG looks at no CPU. Measured: 2.6.0, 2.6.2 and 2.7.1 "
      "run streams in this order, with 1 and with 4 CPUs."),
+    (r"order: section (timer|ics) \d+ stands in another place",
+     "The ICPs of a guest that knows its CPUs as 0, 1, 2, 3 are sent first, before these two. A destination finds each section by "
+     "name and instance."),
+    (r"section icp/server [4-7]: missing",
+     "2.6.0 with -smp 4,maxcpus=8 sends those of CPUs that are not there, and newer releases do not take that for pseries-2.6. A "
+     "destination keeps what its reset made of them."),
 )
 
 
@@ -141,53 +147,63 @@ def recorded(rows, machine, model, smp):
 
 # ---- the comparison itself -------------------------------------------------------------------------------------------------
 
-def header(stream, name):
-    """Where the header of section NAME begins in a stream, and where its content begins."""
-    at = stream.index(b"\x04\0\0\0", stream.index(bytes([len(name)]) + name) - 5)
-    return at, at + 14 + len(name)
+def section_of(stream, name):
+    """The first section NAME of a stream."""
+    return next(section for section in h.structure(stream, tool=False) if section.name == name)
 
 
 def swapped(stream, first, second):
     """A stream in which two sections that follow each other have changed places."""
-    a, b = header(stream, first)[0], header(stream, second)[0]
-    end = stream.index(b"\x04\0\0\0", header(stream, second)[1])
-    return stream[:a] + stream[b:end] + stream[a:b] + stream[end:]
+    a, b = section_of(stream, first), section_of(stream, second)
+    assert a.end == b.at
+    return stream[:a.at] + stream[b.at:b.end] + stream[a.at:a.end] + stream[b.end:]
 
 
 def cut_out(stream, name):
     """A stream without a section."""
-    at, body = header(stream, name)
-    return stream[:at] + stream[stream.index(b"\x04\0\0\0", body):]
+    section = section_of(stream, name)
+    return stream[:section.at] + stream[section.end:]
 
 
-def put(stream, at, data, over=0):
-    """A stream with DATA at AT, in place of OVER bytes."""
+def put(stream, name, where, data, over=0):
+    """A stream with DATA in place of OVER bytes, WHERE from the beginning of the content of section NAME."""
+    section = section_of(stream, name)
+    at = section.at + 14 + len(name) + where
     return stream[:at] + data + stream[at + over:]
+
+
+def replaced(stream, name, old, new):
+    """A stream in whose section NAME, with header and footer, OLD became NEW, which is as long."""
+    section = section_of(stream, name)
+    text = stream[section.at:section.end]
+    assert text.count(old) == 1 and len(old) == len(new)
+    return stream[:section.at] + text.replace(old, new) + stream[section.end:]
 
 
 # What is done to the recorded stream of 2.6.0, on which machine version, and what the comparison, or the reader, must say.
 DOCTORED = (
     ("nothing", "pseries-2.1", lambda s: s, None),
     ("nothing", "pseries-2.6", lambda s: s, None),
-    ("another version", "pseries-2.1", lambda s: put(s, header(s, b"PCIBUS")[1] - 4, b"\0\0\0\2", 4),
-     "section PCIBUS 0: version 2, not 1"),
-    ("another version", "pseries-2.6", lambda s: put(s, header(s, b"PCIBUS")[1] - 4, b"\0\0\0\2", 4),
-     "section PCIBUS 0: version 2, not 1"),
-    ("another instance", "pseries-2.1", lambda s: put(s, header(s, b"PCIBUS")[1] - 8, b"\0\0\0\1", 4),
-     "section PCIBUS 0: missing"),
-    ("another name", "pseries-2.1", lambda s: s.replace(b"\x09spapr/rtc", b"\x09spapr/rtx", 1),
-     "section spapr/rtx 0: not in the old stream"),
-    ("a byte more", "pseries-2.1", lambda s: put(s, header(s, b"spapr_pci")[1], b"\0"),
-     r"section spapr_pci 0: \d+ bytes, not \d+"),
-    ("a byte more", "pseries-2.6", lambda s: put(s, header(s, b"spapr_pci")[1], b"\0"),
-     "section spapr_pci 0: .* description says"),
-    ("another subsection", "pseries-2.1", lambda s: s.replace(b"\x07cpu/vsx", b"\x07cpu/vsy", 1),
-     r"section cpu 0: subsections .*cpu/vsy v1.*, not .*cpu/vsx v1.*"),
-    ("a section less", "pseries-2.1", lambda s: cut_out(s, b"spapr/rtc"), "section spapr/rtc 0: missing"),
-    ("another order", "pseries-2.1", lambda s: swapped(s, b"cpu_common", b"cpu"),
-     r"order: section cpu(_common)? 0 stands in another place"),
-    ("another RAM block", "pseries-2.6", lambda s: s.replace(b"ppc_spapr.ram", b"ppc_spapr.rom", 1), "section ram 0: blocks .*"),
-    ("another word", "pseries-2.1", lambda s: s.replace(bytes.fromhex("000000000003fff6"), bytes.fromhex("000000000007fff6"), 1),
+    ("another version", "pseries-2.1", lambda s: put(s, "PCIBUS", -4, b"\0\0\0\2", 4), "section PCIBUS 0: version 2, not 1"),
+    ("another version", "pseries-2.6", lambda s: put(s, "PCIBUS", -4, b"\0\0\0\2", 4), "section PCIBUS 0: version 2, not 1"),
+    ("another instance", "pseries-2.1", lambda s: put(s, "PCIBUS", -8, b"\0\0\0\1", 4), "section PCIBUS 0: missing"),
+    ("another name", "pseries-2.1", lambda s: replaced(s, "spapr/rtc", b"spapr/rtc", b"spapr/rtx"), ".*spapr/rtx is unknown"),
+    ("another name", "pseries-2.6", lambda s: replaced(s, "spapr/rtc", b"spapr/rtc", b"spapr/rtx"),
+     "section spapr/rtx 0: the description does not have it"),
+    ("a byte more", "pseries-2.1", lambda s: put(s, "spapr_pci", 0, b"\0"), "(section spapr_pci 0: )?offset .*"),
+    ("a byte more", "pseries-2.6", lambda s: put(s, "spapr_pci", 0, b"\0"), "(section spapr_pci 0: )?offset .*"),
+    ("a byte less", "pseries-2.1", lambda s: put(s, "spapr_pci", 0, b"", 1), "(section spapr_pci 0: )?offset .*"),
+    ("a byte less", "pseries-2.6", lambda s: put(s, "spapr_pci", 0, b"", 1), "(section spapr_pci 0: )?offset .*"),
+    ("another subsection", "pseries-2.1", lambda s: replaced(s, "cpu", b"\x07cpu/vsx", b"\x07cpu/vsy"), ".*subsection cpu/vsy is unknown"),
+    ("another subsection", "pseries-2.6", lambda s: replaced(s, "cpu", b"\x07cpu/vsx", b"\x07cpu/vsy"),
+     ".*subsection cpu/vsy is not what the description says: cpu/vsx"),
+    ("another version of a subsection", "pseries-2.1", lambda s: replaced(s, "cpu", b"cpu/vsx\0\0\0\1", b"cpu/vsx\0\0\0\2"),
+     r"section cpu 0: subsections .*cpu/vsx v2.*, not .*cpu/vsx v1.*"),
+    ("a section less", "pseries-2.1", lambda s: cut_out(s, "spapr/rtc"), "section spapr/rtc 0: missing"),
+    ("another order", "pseries-2.1", lambda s: swapped(s, "cpu_common", "cpu"), r"order: section cpu(_common)? 0 stands in another place"),
+    ("another RAM block", "pseries-2.6", lambda s: replaced(s, "ram", b"ppc_spapr.ram", b"ppc_spapr.rom"), "section ram 0: blocks .*"),
+    ("a header inside a section", "pseries-2.1", lambda s: put(s, "cpu", 0, b"\4\0\0\0\7\3cpu", 9), None),
+    ("another word", "pseries-2.1", lambda s: replaced(s, "cpu", bytes.fromhex("000000000003fff6"), bytes.fromhex("000000000007fff6")),
      "there is: .*7fff6 0"),
 )
 
@@ -264,8 +280,9 @@ def check_absent(qemu, machine, model):
 def check_stock(qemu, stock, machine, model):
     """The same guest, with devices, in both: same structure, but for the version of spapr_iommu up to pseries-7.0."""
     option, release = h.stock_options(machine, model), h.version(machine.split("-")[1])
-    old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"]), tool=release > (2, 2))
-                for binary in (stock, qemu))
+    if release <= (2, 2):                   # which send no description; no other stream lends one for all devices
+        option += ",suppress-vmdesc=off"
+    old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"])) for binary in (stock, qemu))
     lines = h.differences(old, new)
     if release <= (7, 0) <= h.version(h.release_of(stock)):
         lines = [line for line in lines if not is_iommu_v2(line)]
@@ -305,8 +322,11 @@ def check_back(qemu, stock, rows, machine, model, smp):
     return compare_fresh(h.structure(result.saved), rows, machine, model, smp)
 
 
-def tests(qemu, stock, rows):
+def tests(qemu, stock, everything):
     """All tests as (name, function) pairs."""
+    rows = [row for row in everything if row.guest is h.COUNTING]
+    sleepers = [row for row in everything if row.guest is not h.COUNTING and h.version(row.qemu) < (2, 8)]
+
     def need(*machines):
         missing = [name for name in machines if name not in h.machines_of(qemu)]
         if missing:
@@ -318,7 +338,7 @@ def tests(qemu, stock, rows):
     for row in rows:
         if row.qemu in ("2.6.0", "2.7.0"):
             yield f"table: {row.name}", lambda row=row: check_table(row)
-    for row in rows:
+    for row in rows + sleepers:
         yield f"again: {row.name}", lambda row=row: need(row.machine) and check_again(qemu, row)
     for machine in MACHINES:
         for model in MODELS:
@@ -356,10 +376,10 @@ def tests(qemu, stock, rows):
 
 
 def run(args):
-    h.TOOL = args.tool
+    h.settings.tool = args.tool
     for binary in filter(None, (args.qemu, args.stock)):
         h.machines_of(binary)                   # a binary that does not run is one error, not as many as there are tests
-    return h.run_tests(tests(args.qemu, args.stock, h.read_manifest(args.streams)), args.jobs, args.k)
+    return h.run_tests(tests(args.qemu, args.stock, h.read_manifest(args.streams, guest=None)), args.jobs, args.k)
 
 
 if __name__ == "__main__":

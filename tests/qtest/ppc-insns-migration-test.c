@@ -469,7 +469,10 @@ static void add_directory(void)
         g_auto(GStrv) columns = g_strsplit(rows[i], "\t", 0);
         g_autofree char *name = NULL;
 
-        g_assert_cmpint(g_strv_length(columns), ==, 12);
+        g_assert_cmpint(g_strv_length(columns), >=, 12);
+        if (columns[12] && strcmp(columns[12], "counting")) {
+            continue;       /* the stream of another guest */
+        }
         name = g_strdup_printf("directory/%s", columns[0]);
         add_test(name, g_strdup(columns[2]), g_strdup(rows[i]), test_directory);
     }

@@ -78,7 +78,8 @@ class SleepingGuest(Guest):
     # Lines that say BAD, in a row, after which there is no hope: three seconds.
     BAD = 150
 
-    LINE = re.compile(rb"([0-9a-f]{8}) (ok|BAD) ((?: [a-z]+(?: [0-9a-f]{4})+)+)")
+    LINE = re.compile(rb"([0-9a-f]{8}) (ok |BAD)((?: [a-z]+(?: [0-9a-f]{4})+)+)")
+    SILENT = "CPU 0 does not wake: the guest says nothing"
     NAMES = {"dec": "timer interrupts", "ipi": "IPIs", "wake": "wake-ups"}
 
     def report(self, line):
@@ -87,7 +88,7 @@ class SleepingGuest(Guest):
             return None
         numbers = {name: tuple(int(number, 16) for number in each.split())
                    for name, each in re.findall(r" ([a-z]+)((?: [0-9a-f]{4})+)", found[3].decode())}
-        return Report(int(found[1], 16), found[2].decode(), numbers=numbers)
+        return Report(int(found[1], 16), found[2].decode().strip(), numbers=numbers)
 
     def started(self, reports, smp):
         return bool(reports) and all(len(reports[-1].numbers.get(name, ())) == smp and all(reports[-1].numbers[name])
@@ -100,7 +101,7 @@ class SleepingGuest(Guest):
 
     def judge(self, reports, smp):
         if not reports:
-            return WAIT, "CPU 0 does not wake: the guest says nothing"
+            return WAIT, self.SILENT
         if any(len(report.numbers.get(name, ())) != smp for report in reports for name in self.NAMES):
             return LOST, f"the guest has not {smp} CPUs: {reports[-1]}"
         good = len(reports)             # the reports since the last that was BAD
@@ -113,6 +114,8 @@ class SleepingGuest(Guest):
         few = [f"{what} on CPU " + ", ".join(str(cpu) for cpu, number in enumerate(moved[name]) if number < self.TICKS)
                for name, what in self.NAMES.items() if min(moved[name]) < self.TICKS]
         if len(window) < 2 or few:
+            if not ticks:               # a line may have been begun before it was moved
+                return WAIT, self.SILENT
             text = f"in {ticks} ticks there were too few " + ", ".join(few) if few else "the guest says BAD"
             return LOST if len(reports) >= self.BAD and self.always_bad(reports) else WAIT, text
         # CPU 0 sends each CPU one IPI a tick. One that was under way may come on top, and one more that a reader is late for.

@@ -26,6 +26,7 @@ class Result:
     stderr: str = ""
     console: list = dataclasses.field(default_factory=list)
     command: str = ""
+    cpus: list = dataclasses.field(default_factory=list)       # if it is stuck: registers of its CPUs, as QEMU shows them
     seconds: float = 0.0
     saved: bytes = b""              # the guest as saved again after the load, if that was asked for
 
@@ -55,6 +56,7 @@ class Result:
         text += [f"guest: {report.count:08x} {report.state} {report.letters}" +
                  "".join(f" {name} " + " ".join(f"{number:04x}" for number in numbers) for name, numbers in report.numbers.items())
                  for report in self.console[:1] + self.console[1:][-2:]]
+        text += [f"registers: {line}" for line in self.cpus]
         return text + [f"stderr: {line}" for line in self.stderr.splitlines()]
 
 
@@ -73,6 +75,15 @@ def condense(stderr):
     lines = [line for line in lines if line and not line.startswith("warning:")]
     telling = [line for line in lines if not _EMPTY_WORDS.search(line)]
     return "; ".join(telling or lines)
+
+
+def registers(vm):
+    """Some registers of all CPUs in VM, as lines for a person who asks why they do not wake."""
+    try:
+        text = vm.qmp("human-monitor-command", command_line="info registers -a")
+    except HarnessError as error:
+        return [str(error)]
+    return [line.strip() for line in text.splitlines() if re.search(r"CPU#|NIP|MSR|DECR|LPCR", line)]
 
 
 def judge(vm, before="", patience=None):
@@ -112,6 +123,7 @@ def judge(vm, before="", patience=None):
             result.reason = condense(vm.stderr)
     elif opinion[0] == WAIT:
         result.reason = f"{opinion[1]}, in {time.monotonic() - start:.0f} s"
+        result.cpus = registers(vm)
     elif opinion[0] == LOST:
         result.reason = opinion[1]
     else:

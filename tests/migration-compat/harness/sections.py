@@ -278,6 +278,7 @@ def read_sections(stream, layouts=None):
             raise HarnessError(f"offset {at:#x}: no section begins with {kind:#x}")
     if not sections:
         raise HarnessError("no sections: this is no stream of a whole machine")
+    at = cursor.at
     if cursor.next() is not None and (cursor.number(1) != DESCRIPTION or cursor.number(4) != len(stream) - cursor.at):
-        raise HarnessError(f"offset {cursor.at:#x}: the description does not end the stream")
+        raise HarnessError(f"offset {at:#x}: behind the last section there is something else than the description")
     return sections

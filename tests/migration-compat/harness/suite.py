@@ -85,7 +85,7 @@ def arguments(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", metavar="DIR", default=STREAMS, help="recorded streams and their MANIFEST.tsv")
     parser.add_argument("--work", metavar="DIR", help="where the assembled guests go (default: build/migration-compat)")
-    parser.add_argument("--jobs", metavar="N", type=at_least(1), default=2, help="how many guests to run at a time (default: 2)")
+    parser.add_argument("--jobs", metavar="N", type=at_least(1), default=2, help="how many guests to run at a time (default: %(default)s)")
     parser.add_argument("--timeout", metavar="S", type=at_least(1), default=settings.timeout, help=f"limit for one step (default: {settings.timeout} s)")
     return parser
 
