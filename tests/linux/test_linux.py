@@ -46,6 +46,7 @@ LINES = 3                       # how many ticks, and how many counts of each CP
 WORKS = ("idle", "spin", "io")
 SMPS = (1, 2, 4)
 
+ARRIVED = ("paused", "prelaunch", "postmigrate")        # the run states of a QEMU that has loaded a guest, and does not run it
 TROUBLE = re.compile(r"rcu[^\n]*stall|soft lockup|hard LOCKUP|Oops|Kernel panic|unhandled|blocked for more|I/O error")
 
 
@@ -360,7 +361,7 @@ class Mover:
     def load(self, source, stream, disk, saved_disk, before, typed, way):
         with Vm(self.binaries[way.destination], self.options(way.destination, disk), stream) as vm:
             try:
-                vm.wait_status("running")
+                self.wait_running(vm, self.args.stop_first)
             except VmError as error:
                 outcome = Outcome("refused", str(error))
             else:
@@ -371,6 +372,14 @@ class Mover:
             shutil.copyfile(saved_disk, disk)
             self.blame(outcome, self.load_ram(source, stream, disk, way))
         return outcome
+
+    @staticmethod
+    def wait_running(vm, stopped):
+        """Wait until a guest that arrives runs. A guest that was stopped at the source does not do so by itself."""
+        if stopped:
+            vm.wait_status(*ARRIVED)
+            vm.qmp("cont")
+        vm.wait_status("running")
 
     def settle(self, vm, before, typed, way):
         """What becomes of a guest that runs in its destination now."""
@@ -395,7 +404,7 @@ class Mover:
         """Load a stream, run nothing, and compare the memory."""
         with Vm(self.binaries[way.destination], self.options(way.destination, disk), stream, stopped=True) as vm:
             try:
-                vm.wait_status("paused", "prelaunch", "postmigrate")
+                vm.wait_status(*ARRIVED)
             except VmError as error:
                 return Outcome("refused", str(error))
             return self.compare(source, vm)
@@ -426,10 +435,9 @@ class Mover:
                 vm.migrate(socket)
                 before, typed = self.clock(vm), (vm.text(), word)
                 if compare:
-                    target.wait_status("paused", "prelaunch", "postmigrate")
+                    target.wait_status(*ARRIVED)
                     ram = self.compare(vm, target)
-                    target.qmp("cont")
-                target.wait_status("running")
+                self.wait_running(target, compare or self.args.stop_first)
             except VmError as error:
                 said = "" if not target.ended else f"; destination: {target.status}; {target.said()}"
                 outcome = Outcome("refused", f"{error}{said}")
