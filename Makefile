@@ -10,6 +10,7 @@ FORMAT ?=
 ALSO ?=
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
+TREES ?=
 STREAMS ?=
 LINUX ?=
 
@@ -20,7 +21,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults check-linux fuzz fuzz-qemu soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -29,6 +30,7 @@ help:
 	@echo 'make check-unit    only the tests that need no QEMU (seconds)'
 	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
+	@echo 'make check-bases   does the series fit all bases, or the trees in TREES=dir?'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
@@ -96,6 +98,9 @@ check-qemu: setup
 
 check-series: setup
 	@$(PYTHON) scripts/check.py $(from) series
+
+check-bases: setup
+	@$(PYTHON) scripts/check_bases.py $(if $(TREES),--trees '$(TREES)' --compile)
 
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults

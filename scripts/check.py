@@ -175,20 +175,25 @@ def check_faults(tally, place, long=False):
         *tree, *['--long'] * long])
 
 
+def complaints(tree, patch):
+    """What the tree's checkpatch.pl says of a patch."""
+    p = subprocess.run(
+        ['perl', tree / 'scripts/checkpatch.pl', '--no-signoff', patch],
+        cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # the series has its entry for MAINTAINERS in its last patch
+    found = [block for block in p.stdout.split('\n\n')
+             if re.match(r'(ERROR|WARNING)', block)
+             and 'does MAINTAINERS need updating' not in block]
+    if not re.search(r'^total: \d+ errors', p.stdout, re.M):
+        found.append(f'checkpatch.pl came to no end: {p.stdout[-500:]}')
+    return found
+
+
 def check_patches(tally, tree, patches):
     """checkpatch.pl of the tree on each patch."""
     out = [f'1..{len(patches)}']
     for n, patch in enumerate(patches, 1):
-        p = subprocess.run(
-            ['perl', tree / 'scripts/checkpatch.pl', '--no-signoff', patch],
-            cwd=tree, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
-        # the series has its entry for MAINTAINERS in its last patch
-        found = [block for block in p.stdout.split('\n\n')
-                 if re.match(r'(ERROR|WARNING)', block)
-                 and 'does MAINTAINERS need updating' not in block]
-        if not re.search(r'^total: \d+ errors', p.stdout, re.M):
-            found.append(f'checkpatch.pl came to no end: {p.stdout[-500:]}')
+        found = complaints(tree, patch)
         out.append(f'{"not " if found else ""}ok {n} - {patch.name}')
         out += ['# ' + line for block in found for line in block.split('\n')]
     print('series, checkpatch.pl:', end=' ', flush=True)
@@ -348,6 +353,8 @@ def check_migration(tally, place, brief):
     if not brief:
         pair = '--a', place.qemu, '--b', place.stock
         tests += [('live, patched and stock, both ways', 'test_live.py', *pair, *live),
+                  ('memory, sent while the guest writes to it', 'test_memory.py',
+                   *pair, *live),
                   ('around and around', 'soak.py', *pair, '--rounds', '20',
                    *live)]
     with tempfile.NamedTemporaryFile() as file:

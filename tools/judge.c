@@ -236,14 +236,14 @@ static void judge_series(GPtrArray *reasons, const StreamCpu *cpu,
     PPCRelease compat = machine_compat(machine);
     PPCInsns own = ppc_insns_minus(ppc_insns_at(family, t.release),
                                    ppc_insns_hidden(family, compat));
+    static const PPCInsns any = { UINT64_MAX, UINT64_MAX };
     PPCInsnsVerdict verdict;
     g_autofree char *cpu_text = cpu_name(cpu), *more = NULL, *less = NULL;
 
-    if (ppc_insns_check(cpu->words.insns, family, compat, own, &verdict)) {
-        return;
-    }
-    more = ppc_insns_names(verdict.more);
-    less = ppc_insns_names(verdict.less);
+    ppc_insns_check(cpu->words.insns, ppc_family_by_pvr(cpu->pvr), family,
+                    compat, own, any, &verdict);
+    more = ppc_insns_names(verdict.missing);
+    less = ppc_insns_names(verdict.gained);
     if (*more) {
         g_autofree char *lower = g_ascii_strdown(ppc_family_name(family), -1);
 

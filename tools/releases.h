@@ -8,7 +8,7 @@
 #define TOOLS_RELEASES_H
 
 #include "qemu/osdep.h"
-#include "../target/ppc/insns-history.h"
+#include "insns-facts.h"
 #include "stream.h"
 
 /* A release with its point release, where that matters: 2.7.1, 2.11.1 */
