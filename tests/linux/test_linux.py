@@ -26,7 +26,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -36,6 +35,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 import guest  # noqa: E402  (no bytecode beside the sources)
 from vm import Vm, VmError, kill_all  # noqa: E402
+from harness import HarnessError, machine_versions, output_of, release_of, stock_options  # noqa: E402  (vm knows where)
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEMORY = 512                    # MiB
@@ -46,6 +46,7 @@ LINES = 3                       # how many ticks, and how many counts of each CP
 WORKS = ("idle", "spin", "io")
 SMPS = (1, 2, 4)
 
+ARRIVED = ("paused", "prelaunch", "postmigrate")        # the run states of a QEMU that has loaded a guest, and does not run it
 TROUBLE = re.compile(r"rcu[^\n]*stall|soft lockup|hard LOCKUP|Oops|Kernel panic|unhandled|blocked for more|I/O error")
 
 
@@ -56,17 +57,9 @@ class Interrupted(BaseException):
 # ---- the guest's command line -------------------------------------------------------------------------------------------
 
 @functools.cache
-def machines(binary):
-    """The versions of pseries that a QEMU has, as numbers, oldest first."""
-    said = subprocess.run([binary, "-M", "help"], capture_output=True, text=True, check=True).stdout
-    return sorted(tuple(map(int, found)) for found in re.findall(r"(?m)^pseries-(\d+)\.(\d+) ", said))
-
-
-@functools.cache
 def has_cpu(binary, cpu):
     """Whether a QEMU has a CPU model."""
-    said = subprocess.run([binary, "-M", "pseries", "-cpu", "help"], capture_output=True, text=True, check=True).stdout
-    return re.search(rf"(?m)^PowerPC {cpu}\s", said, re.I) is not None
+    return re.search(rf"(?mi)^PowerPC {cpu}\s", output_of(binary, "-M", "pseries", "-cpu", "help")) is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,9 +88,8 @@ HTM_OFF = ",cap-htm=off"
 
 
 def needs_htm_off(machine):
-    """Whether a stock QEMU starts a machine under TCG only without transactional memory: the versions up to 2.11."""
-    version = tuple(map(int, re.match(r"pseries-(\d+)\.(\d+)", machine).groups()))
-    return version <= (2, 11) and HTM_OFF not in machine
+    """Whether a stock QEMU starts a machine with a POWER8 under TCG only without transactional memory."""
+    return stock_options(machine, "POWER8") == HTM_OFF
 
 
 def machine_option(machine, stock):
@@ -354,13 +346,17 @@ class Mover:
             outcome = self.load_ram(vm, stream, its_disk, way) if way.how == "ram" else \
                 self.load(vm, stream, its_disk, saved_disk, before, typed, way)
             self.report(self.config, way, outcome)
-        vm.qmp("cont")
+        try:
+            vm.qmp("cont")
+        except VmError as error:
+            self.report(self.config, ways[0], Outcome("broken", f"the source does not go on after the save: {error}"))
+            return False
         return True
 
     def load(self, source, stream, disk, saved_disk, before, typed, way):
         with Vm(self.binaries[way.destination], self.options(way.destination, disk), stream) as vm:
             try:
-                vm.wait_status("running")
+                self.wait_running(vm, self.args.stop_first)
             except VmError as error:
                 outcome = Outcome("refused", str(error))
             else:
@@ -371,6 +367,14 @@ class Mover:
             shutil.copyfile(saved_disk, disk)
             self.blame(outcome, self.load_ram(source, stream, disk, way))
         return outcome
+
+    @staticmethod
+    def wait_running(vm, stopped):
+        """Wait until a guest that arrives runs. A guest that was stopped at the source does not do so by itself."""
+        if stopped:
+            vm.wait_status(*ARRIVED)
+            vm.qmp("cont")
+        vm.wait_status("running")
 
     def settle(self, vm, before, typed, way):
         """What becomes of a guest that runs in its destination now."""
@@ -395,10 +399,10 @@ class Mover:
         """Load a stream, run nothing, and compare the memory."""
         with Vm(self.binaries[way.destination], self.options(way.destination, disk), stream, stopped=True) as vm:
             try:
-                vm.wait_status("paused", "prelaunch", "postmigrate")
+                vm.wait_status(*ARRIVED)
+                return self.compare(source, vm)
             except VmError as error:
                 return Outcome("refused", str(error))
-            return self.compare(source, vm)
 
     def compare(self, source, vm):
         bad = different_pages(source, vm, self.scratch)
@@ -426,10 +430,9 @@ class Mover:
                 vm.migrate(socket)
                 before, typed = self.clock(vm), (vm.text(), word)
                 if compare:
-                    target.wait_status("paused", "prelaunch", "postmigrate")
+                    target.wait_status(*ARRIVED)
                     ram = self.compare(vm, target)
-                    target.qmp("cont")
-                target.wait_status("running")
+                self.wait_running(target, compare or self.args.stop_first)
             except VmError as error:
                 said = "" if not target.ended else f"; destination: {target.status}; {target.said()}"
                 outcome = Outcome("refused", f"{error}{said}")
@@ -466,13 +469,6 @@ class Mover:
                 said += [each.hmp("info pic"), each.hmp("info registers -a")]
             said.append(f"--- console of the {name}\n{each.text()[-4000:]}")
         Path(f"{path}.txt").write_text("\n".join(said))
-
-
-@functools.cache
-def release_of(binary):
-    """A QEMU's release: '7.2.22'."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
-    return re.search(r"version (\S+)", said)[1]
 
 
 # ---- recorded streams ---------------------------------------------------------------------------------------------------
@@ -531,24 +527,26 @@ def load_recorded(args, path):
 
 # ---- which guests, and what is said of them -----------------------------------------------------------------------------
 
+def release(machine):
+    """The release that a machine version is of, as numbers that can be compared."""
+    return tuple(map(int, machine.removeprefix("pseries-").split(".")))
+
+
 def configurations(args):
     """The guests that are moved. By default each machine with 1, 2 and 4 CPUs, idle, spinning and reading its disk, each
     number of CPUs with one of these; --full: all with all, and every machine version that both QEMUs have."""
-    common = [v for v in machines(args.qemu) if v in machines(args.stock) and v >= (2, 6)]
+    common = [name for name in machine_versions(args.qemu, args.stock)
+              if re.fullmatch(r"pseries-[\d.]+", name) and release(name) >= (2, 6)]
     if not common:
-        raise guest.GuestError(f"{args.qemu} and {args.stock} have no version of pseries in common")
+        raise HarnessError(f"{args.qemu} and {args.stock} have no version of pseries in common")
     newest = common[-1]
-
-    def name(version):
-        return f"pseries-{version[0]}.{version[1]}"
-    shown = common if args.full else [version for version in common if version in ((2, 6), (2, 12), newest)]
     rows = []
-    for version in shown:
-        rows.append((name(version), "POWER8"))
-        if needs_htm_off(name(version)):
-            rows.append((name(version) + HTM_OFF, "POWER8"))
-    rows += [(f"{name(newest)},ic-mode=xics", "POWER9")]
-    rows += [(name(newest), cpu) for cpu in ("POWER9", "POWER10") if all(has_cpu(q, cpu) for q in (args.qemu, args.stock))]
+    for name in common if args.full else [name for name in common if name in ("pseries-2.6", "pseries-2.12", newest)]:
+        rows.append((name, "POWER8"))
+        if needs_htm_off(name):
+            rows.append((name + HTM_OFF, "POWER8"))
+    rows += [(f"{newest},ic-mode=xics", "POWER9")]
+    rows += [(newest, cpu) for cpu in ("POWER9", "POWER10") if all(has_cpu(q, cpu) for q in (args.qemu, args.stock))]
     for number, (machine, cpu) in enumerate(rows):
         for place, smp in enumerate(SMPS):
             for work in WORKS if args.full else (WORKS[(number + place) % 3],):
@@ -622,7 +620,7 @@ def work(args, report):
                         load_recorded(args, path))
         jobs += [recorded] * args.rounds
     if args.streams and not jobs:
-        raise guest.GuestError(f"{args.streams} has no stream of a Linux guest (qemu-*-linux*.stream.xz)"
+        raise HarnessError(f"{args.streams} has no stream of a Linux guest (qemu-*-linux*.stream.xz)"
                                + (f" that -k {args.k} takes" if args.k else ""))
     if not args.only_streams:
         for config in configurations(args):
@@ -631,7 +629,7 @@ def work(args, report):
                 if mover.ways("ram") if args.ram else mover.ways("file") + mover.ways("live"):
                     jobs.append(mover.run)
     if not jobs:
-        raise guest.GuestError(f"nothing to do: -k {args.k} takes none")
+        raise HarnessError(f"nothing to do: -k {args.k} takes none")
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         try:
             for future in [pool.submit(job) for job in jobs]:
@@ -672,13 +670,13 @@ def main():
     report = Report()
     try:
         if not args.stock:
-            raise guest.GuestError("no stock QEMU: install the package qemu-system-ppc, or name the binary with --stock")
+            raise HarnessError("no stock QEMU: install the package qemu-system-ppc, or name the binary with --stock")
         args.kernel, args.initramfs = guest.make(args.guest)
         with tempfile.TemporaryDirectory(prefix="linux-", dir=args.guest.absolute().parent) as scratch:
             args.scratch = scratch
             print(f"# seed {args.seed}", flush=True)
             work(args, report)
-    except (guest.packages.PackageError, OSError, subprocess.CalledProcessError) as error:
+    except (guest.packages.PackageError, HarnessError, OSError) as error:
         print(f"test_linux.py: {error}", file=sys.stderr)
         return 1
     except Interrupted as signum:

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A QEMU process that runs the Linux guest, its console and its QMP."""
 import contextlib
-import json
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from tempfile import mkdtemp
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "migration-compat"))
+from harness import HarnessError  # noqa: E402  (found through the line above)
+from harness.qmp import Qmp  # noqa: E402
+
 TIMEOUT = 60                    # seconds for what QEMU itself does: to start, to answer, to save, to load
 
 
-class VmError(Exception):
+class VmError(HarnessError):
     """QEMU did not do what it was told."""
 
 
@@ -48,13 +52,12 @@ class Vm:
     def __init__(self, binary, options, incoming=None, stopped=False):
         self.dir = Path(mkdtemp(prefix="linux-", dir="/var/tmp"))
         self.console, self._stderr = self.dir / "console", self.dir / "stderr"
-        self._qmp = None
-        self._lock = threading.Lock()
+        self._qmp = Qmp(str(self.dir / "qmp"), os.path.basename(binary), lambda: not self.ended)
         command = [str(binary), *map(str, options), "-no-user-config", "-nodefaults", "-vga", "none", "-display", "none",
                    "-accel", "tcg",
                    # The log has what the guest writes, also while nobody is connected.
                    "-chardev", f"socket,id=c,path={self.dir}/vty,server=on,wait=off,logfile={self.console}",
-                   "-serial", "chardev:c", "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off"]
+                   "-serial", "chardev:c", "-qmp", f"unix:{self.dir}/qmp"]
         if stopped:
             command.append("-S")
         try:
@@ -75,6 +78,7 @@ class Vm:
                 except OSError as error:
                     raise VmError(f"cannot run {binary}: {error}") from error
         except BaseException:
+            self._qmp.close()
             shutil.rmtree(self.dir, ignore_errors=True)
             raise
         with _running_lock:
@@ -130,45 +134,14 @@ class Vm:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def _connect(self):
-        end = time.monotonic() + TIMEOUT
-        while True:
-            connection = socket.socket(socket.AF_UNIX)
-            try:
-                connection.connect(str(self.dir / "qmp"))
-                break
-            except OSError:
-                connection.close()
-                if self.ended or time.monotonic() > end:
-                    raise VmError(f"no QMP: {self.status}; {self.said()}") from None
-                time.sleep(0.05)
-        connection.settimeout(TIMEOUT)
-        self._qmp = connection.makefile("rw", encoding="utf-8")
-        connection.close()
-        self._execute("qmp_capabilities", {})
-
-    def _execute(self, command, arguments):
-        try:
-            self._qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-            self._qmp.flush()
-            for line in self._qmp:
-                reply = json.loads(line)
-                if "error" in reply:
-                    raise VmError(f"QMP {command}: {reply['error']['desc']}")
-                if "return" in reply:
-                    return reply["return"]      # anything else is the greeting, or an event
-        except OSError as error:
-            raise VmError(f"QMP {command}: {error}; {self.status}; {self.said()}") from error
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        raise VmError(f"QMP {command}: QEMU ended, {self.status}; {self.said()}")
-
     def qmp(self, command, **arguments):
         """Execute a QMP command and return what it returns. '_' in an argument's name stands for '-'."""
-        with self._lock:
-            if self._qmp is None:
-                self._connect()
-            return self._execute(command, {name.replace("_", "-"): value for name, value in arguments.items()})
+        try:
+            return self._qmp.execute(command, **arguments)
+        except HarnessError as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)            # for a QEMU that is about to end
+            raise VmError("; ".join(filter(None, (f"{error}", self.status if self.ended else "", self.said())))) from error
 
     def hmp(self, line):
         """Execute a command of the human monitor and return what it says."""
@@ -243,9 +216,7 @@ class Vm:
     def close(self):
         """Kill QEMU and remove what it left behind."""
         self.kill()
-        if self._qmp:
-            with contextlib.suppress(OSError):
-                self._qmp.close()
+        self._qmp.close()
         shutil.rmtree(self.dir, ignore_errors=True)
         with _running_lock:
             _running.discard(self)
