@@ -10,15 +10,22 @@ FORMAT ?=
 ALSO ?=
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
+TREES ?=
+STREAMS ?=
+LINUX ?=
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)')
 
+# The distribution's QEMU, and the one with the series
+patched = build/$(subst /,-,$(BASE))/bin/qemu-system-ppc64
+stock = $(or $(wildcard build/$(subst /,-,$(BASE))/stock/qemu-system-ppc64),$(shell command -v qemu-system-ppc64))
+
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults fuzz fuzz-qemu soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux check-libvirt check-tool setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -27,10 +34,14 @@ help:
 	@echo 'make check-unit    only the tests that need no QEMU (seconds)'
 	@echo "make check-qemu    QEMU's own unit tests and qtests, with the series"
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
+	@echo 'make check-bases   does the series fit all bases, or the trees in TREES=dir?'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
+	@echo 'make check-libvirt  virsh save, restore and migrate between stock and patched QEMU'
+	@echo 'make check-tool    does ppc-insns check say what QEMU does? (some minutes)'
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
+	@echo 'make check-linux   a Debian Linux guest, saved, loaded and migrated (20 minutes)'
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
@@ -45,6 +56,8 @@ help:
 	@echo 'OUT=dir                make series: where to (default: below build/)'
 	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
 	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
+	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'
+	@echo 'LINUX="--rounds 5 ..."  make check-linux: options of tests/linux/test_linux.py'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:
@@ -92,8 +105,19 @@ check-qemu: setup
 check-series: setup
 	@$(PYTHON) scripts/check.py $(from) series
 
+check-bases: setup
+	@$(PYTHON) scripts/check_bases.py $(if $(TREES),--trees '$(TREES)' --compile)
+check-libvirt: tools qemu
+	@$(PYTHON) tests/libvirt/check_libvirt.py --install --tool build/tools/tools/ppc-insns --stock $(stock) --patched $(patched)
+
+check-tool: tools qemu
+	@$(PYTHON) tests/tools/test_check_qemu.py --tool build/tools/tools/ppc-insns --stock $(stock) --patched $(patched)
+
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults
+
+check-linux: setup
+	@$(PYTHON) scripts/check.py $(from) linux -- $(if $(STREAMS),--streams '$(STREAMS)') $(LINUX)
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py $(from)

@@ -145,7 +145,8 @@ def build_core():
 def check_unit(tally):
     """The tests that need no QEMU."""
     core = build_core()
-    for test in 'test-ppc-insns-history', 'tools/test-stream':
+    for test in ('test-ppc-insns-history', 'tools/test-stream',
+                 'tools/test-judge', 'tools/test-rewrite'):
         tally.run(f'unit: {test}, with sanitizers', [core / test, '--tap', '-k'])
     for name in fuzz.TARGETS:
         tally.run(f'unit: fuzz-{name}, what it once found',
@@ -175,20 +176,25 @@ def check_faults(tally, place, long=False):
         *tree, *['--long'] * long])
 
 
+def complaints(tree, patch):
+    """What the tree's checkpatch.pl says of a patch."""
+    p = subprocess.run(
+        ['perl', tree / 'scripts/checkpatch.pl', '--no-signoff', patch],
+        cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # the series has its entry for MAINTAINERS in its last patch
+    found = [block for block in p.stdout.split('\n\n')
+             if re.match(r'(ERROR|WARNING)', block)
+             and 'added, moved or deleted file' not in block]
+    if not re.search(r'^total: \d+ errors', p.stdout, re.M):
+        found.append(f'checkpatch.pl came to no end: {p.stdout[-500:]}')
+    return found
+
+
 def check_patches(tally, tree, patches):
     """checkpatch.pl of the tree on each patch."""
     out = [f'1..{len(patches)}']
     for n, patch in enumerate(patches, 1):
-        p = subprocess.run(
-            ['perl', tree / 'scripts/checkpatch.pl', '--no-signoff', patch],
-            cwd=tree, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT)
-        # the series has its entry for MAINTAINERS in its last patch
-        found = [block for block in p.stdout.split('\n\n')
-                 if re.match(r'(ERROR|WARNING)', block)
-                 and 'does MAINTAINERS need updating' not in block]
-        if not re.search(r'^total: \d+ errors', p.stdout, re.M):
-            found.append(f'checkpatch.pl came to no end: {p.stdout[-500:]}')
+        found = complaints(tree, patch)
         out.append(f'{"not " if found else ""}ok {n} - {patch.name}')
         out += ['# ' + line for block in found for line in block.split('\n')]
     print('series, checkpatch.pl:', end=' ', flush=True)
@@ -348,6 +354,8 @@ def check_migration(tally, place, brief):
     if not brief:
         pair = '--a', place.qemu, '--b', place.stock
         tests += [('live, patched and stock, both ways', 'test_live.py', *pair, *live),
+                  ('memory, sent while the guest writes to it', 'test_memory.py',
+                   *pair, *live),
                   ('around and around', 'soak.py', *pair, '--rounds', '20',
                    *live)]
     with tempfile.NamedTemporaryFile() as file:
@@ -444,16 +452,30 @@ def check_series(place, tally):
     check_patches(tally, tree, patches)
 
 
+def check_linux(place, options):
+    """A Linux guest, moved around. This takes long, and says itself what it
+    finds; returns its exit status."""
+    with place.locked():
+        place.build()
+    return finish([sys.executable, PROJECT / 'tests/linux/test_linux.py', '--qemu',
+                   place.qemu, '--stock', place.stock, *options]).returncode
+
+
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=[
-        'all', 'unit', 'base', 'qemu', 'series', 'faults'], help='base: all but unit')
+        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux'],
+        help='base: all but unit')
+    p.add_argument('options', nargs='*',
+                   help='linux: options of tests/linux/test_linux.py, after --')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
     tally, place = Tally(args.first), Place(args.base, args.qemu)
+    if args.what == 'linux':
+        return check_linux(place, args.options)
     others = [Place(base, None) for base in args.also]
     with contextlib.suppress(Failed), tally.to_the_end():
         if args.what in ('unit', 'all', 'faults'):
@@ -463,6 +485,8 @@ def main():
                       [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
                        '--tool', TOOL, '--stock', EMULATOR])
             check_fuzz(tally)
+            tally.run('the series on all bases', [
+                sys.executable, PROJECT / 'scripts/check_bases.py'])
         if args.what in ('base', 'all'):
             with place.locked():
                 check_base(place, tally)

@@ -23,7 +23,7 @@ OUT = PROJECT / 'build/fuzz'
 TARGETS = ['stream', 'verdict']
 
 # Inputs are small; what is slow or takes much memory counts as a failure.
-OPTIONS = ['-timeout=10', '-rss_limit_mb=1024', '-malloc_limit_mb=64',
+OPTIONS = ['-timeout=10', '-rss_limit_mb=1024', '-malloc_limit_mb=100',
            '-reduce_inputs=0', '-print_final_stats=1']
 LENGTH = {'stream': 2048, 'verdict': 64}
 
@@ -63,8 +63,7 @@ def fuzz(target, seconds, runs=-1, seed=None):
     if seed is not None:
         shutil.rmtree(corpus, ignore_errors=True)
     corpus.mkdir(parents=True, exist_ok=True)
-    seeds = [OUT / 'seeds/least', OUT / 'seeds/small'] \
-        if target == 'stream' else []
+    seeds = sorted((OUT / 'seeds').iterdir()) if target == 'stream' else []
     p = subprocess.run(
         [*alike, OUT / f'tests/fuzz/fuzz-{target}', *OPTIONS, f'-runs={runs}',
          f'-seed={seed or 0}',      # 0: a random one

@@ -4,8 +4,8 @@
 
     mutate.py [--base BASE | --qemu TREE] [-k REGEX] [--list]
 
-What is taken away: each row of the history, each mark in the groups' rows that
-a mask is made of, each mask in the code, each hook. This works on a copy of the
+What is taken away: each row of the history, each line that decides something,
+each hook. This works on a copy of the
 project in build/mutations. Exit status 1 if one survives. Hooks that do not
 concern the base are only listed: try them with a base that they are for.
 """
@@ -25,52 +25,56 @@ WORK = PROJECT / 'build/mutations'
 # tests: the argument of check.py that is to catch it, the quick one if it can.
 Mutation = namedtuple('Mutation', 'name tests file old new')
 
-# Lines of code that mask something: file, tests, line.
-MASKS = [
-    ('target/ppc/insns-history.c', 'unit',
-     '    any.flags |= PPC_MEM_TLBIE;\n'),
+# Lines of code that decide something: file, tests, line, what to put there.
+LINES = [
     ('target/ppc/insns-history.c', 'unit',
      '    wire.insns = ppc_insns_minus(wire.insns, '
-     'ppc_insns_minus(from_host, own));\n'),
+     'ppc_insns_minus(from_host, own));\n', ''),
     ('target/ppc/insns-history.c', 'unit',
-     '            wire.insns.flags |= PPC_MEM_TLBIE;  /* bce009645b */\n'),
+     '            wire.insns.flags |= PPC_MEM_TLBIE;  /* bce009645b */\n', ''),
     ('target/ppc/insns-history.c', 'unit',
-     '        wire.insns = ppc_insns_and(wire.insns, ppc_insns_mask(release));\n'),
+     '        wire.insns = ppc_insns_and(wire.insns, constant_mask(release));\n',
+     ''),
     ('target/ppc/insns-history.c', 'unit',
-     '    verdict->less = ppc_insns_and(verdict->less,\n'
-     '                                  '
-     'ppc_insns_mask(PPC_RELEASE_LAST_ON_WIRE));\n'),
+     '        mask.flags2 |= PPC2_MEM_LWSYNC;\n', ''),
+    ('target/ppc/insns-history.c', 'unit',
+     '    if (stream.flags2 & PPC2_MEM_LWSYNC) {\n', '    if (0) {\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '    if (ppc_insns_empty(ppc_insns_at(source, '
+     'PPC_RELEASE_LAST_ON_WIRE))) {\n', '    if (0) {\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '    had = ppc_insns_minus(had, unused);\n', ''),
+    ('target/ppc/insns-history.c', 'unit',
+     '    shown = ppc_insns_minus(shown, unused);\n', ''),
+    ('target/ppc/insns-history.c', 'unit',
+     '    gone = ppc_insns_minus(gone, later);\n', ''),
+    ('target/ppc/insns-history.c', 'unit',
+     '    PPC_64H | PPC_CILDST, PPC2_PM_ISA206 | PPC2_PRCNTL\n', '    0, 0\n'),
+    ('target/ppc/insns-history.c', 'unit',
+     '    PPC_MEM_TLBIE, PPC2_FP_CVT_S64 | PPC2_MEM_LWSYNC | PPC2_ISA310\n',
+     '    0, 0\n'),
     ('target/ppc/insns-compat.c', 'base',
-     '    cpu->env.insns_flags &= ~hidden.flags;\n'),
+     '        env->insns_flags &= ~compat->hidden.flags;\n', ''),
     ('target/ppc/insns-compat.c', 'base',
-     '    cpu->env.insns_flags2 &= ~hidden.flags2;\n'),
+     '        env->insns_flags2 &= ~compat->hidden.flags2;\n', ''),
     ('target/ppc/insns-migration.c', 'base',
-     '        refused = ppc_insns_and(refused, '
-     'ppc_insns_of_mode(cpu->compat_pvr));\n'),
+     '        mode = ppc_insns_at(ppc_family_by_pvr(compat_pvr), -1);\n', ''),
+    ('target/ppc/insns-migration.c', 'base',
+     '    if (CPU(cpu) == first_cpu) {\n', '    if (true) {\n'),
 ]
 
 
 def mutations(base):
     """All of them, from the project as it is; base: a series.Base."""
-    name = 'target/ppc/insns-history.c'
-    table = (PROJECT / name).read_text().split(' history[] = {\n')[1].split('\n};')[0]
-    for row in re.findall(r'    \{.*?\},(?:\n|\Z)', table, re.S):
+    name = 'target/ppc/insns-history.h.inc'
+    table = (PROJECT / name).read_text()
+    for row in re.findall(r'^CHANGE\(.*?\)\n(?=CHANGE|#undef)', table, re.S | re.M):
         words = ' '.join(row.split())
         yield Mutation(f'history: {words[:70]}', 'unit', name, row, '')
 
-    name = 'target/ppc/insns-groups.h.inc'
-    for row in (PROJECT / name).read_text().splitlines(keepends=True):
-        if not row.startswith('GROUP('):
-            continue
-        for what, old, new in (('wire-only', ' true,  ', ' false, '),
-                               ('mask', 'R(2, 7),', '0,      '),
-                               ('mask', 'R(7, 1),', '0,      ')):
-            if old in row:
-                yield Mutation(f'{what}: {row[6:].split(",")[0]}', 'unit', name,
-                               row, row.replace(old, new))
-
-    for name, tests, line in MASKS:
-        yield Mutation(f'mask: {" ".join(line.split())[:60]}', tests, name, line, '')
+    for name, tests, line, new in LINES:
+        yield Mutation(f'line: {" ".join(line.split())[:60]}', tests, name, line,
+                       new)
 
     patches = dict(series.load_patches(PROJECT)[0])
     for path in sorted((PROJECT / 'series').glob('[0-9][0-9]-*.toml')):

@@ -11,6 +11,7 @@ packages='
     flex bison python3 python3-venv python3-yaml python3-sphinx
     libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
     dpkg-dev quilt xz-utils ca-certificates libjson-glib-dev
+    liblzma-dev libbz2-dev libzstd-dev liblzo2-dev bzip2 lzop zstd
     qemu-system-ppc qemu-system-data seabios ipxe-qemu u-boot-qemu
     binutils-powerpc64-linux-gnu valgrind clang libclang-rt-dev
 '

@@ -22,13 +22,13 @@ static void print_text(const GPtrArray *reasons, Target to)
         const Reason *reason = g_ptr_array_index(reasons, i);
 
         printf("%s%s: %s%s%s\n", reason->refuses ? "refuses" : "note",
-               judge_has_series(to) ? who_name(reason->who) : "", reason->what,
+               series_exists(to) ? who_name(reason->who) : "", reason->what,
                reason->advice ? "; try: " : "",
                reason->advice ? reason->advice : "");
     }
     printf("QEMU %s, unpatched: %s\n", name,
            judge_refuses(reasons, UNPATCHED) ? "no" : "yes");
-    if (judge_has_series(to)) {
+    if (series_exists(to)) {
         printf("QEMU %s with the series: %s\n", name,
                judge_refuses(reasons, PATCHED) ? "no" : "yes");
     }
@@ -49,7 +49,7 @@ static void print_verdict(const GPtrArray *reasons, const char *path,
     json_builder_set_member_name(b, "loads");
     json_builder_add_boolean_value(b, !judge_refuses(reasons, UNPATCHED));
     json_builder_set_member_name(b, "loads_with_series");
-    if (judge_has_series(dest->to)) {
+    if (series_exists(dest->to)) {
         json_builder_add_boolean_value(b, !judge_refuses(reasons, PATCHED));
     } else {
         json_builder_add_null_value(b);
@@ -75,19 +75,43 @@ static void print_verdict(const GPtrArray *reasons, const char *path,
     print_json(b);
 }
 
+static bool set_destination(Destination *dest, const char *machine,
+                            const char *like, const char *cpu, char **globals,
+                            GError **errp)
+{
+    guint i;
+
+    for (i = 0; globals && globals[i]; i++) {
+        if (!destination_set_global(dest, globals[i], errp)) {
+            return false;
+        }
+    }
+    return (!machine || destination_set_machine(dest, machine, errp)) &&
+           (!like || destination_set_like(dest, like, errp)) &&
+           (!cpu || destination_set_cpu(dest, cpu, errp));
+}
+
 int command_check(int argc, char **argv)
 {
     gboolean json = false, series = false, kvm = false;
-    int limit = 0, status;
-    g_autofree char *to = NULL, *cpu = NULL, *machine = NULL;
+    int limit = 0, expand = 0, status;
+    g_autofree char *to = NULL, *cpu = NULL, *machine = NULL, *like = NULL;
+    g_auto(GStrv) globals = NULL;
     const GOptionEntry options[] = {
         { "to", 0, 0, G_OPTION_ARG_STRING, &to,
-          "The release of the destination: 2.1 to 9.1, 2.7.1, 2.11.1",
+          "The release of the destination: 2.1 to 11.1, 2.7.1, 2.11.1",
           "RELEASE" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &cpu,
-          "The destination's -cpu (default: as in the stream)", "MODEL" },
+          "The destination's -cpu with its options (default: as in the"
+          " stream)", "MODEL" },
         { "machine", 0, 0, G_OPTION_ARG_STRING, &machine,
-          "The destination's -machine (default: as in the stream)", "M" },
+          "The destination's -machine with its options (default: as in the"
+          " stream)", "MACHINE" },
+        { "like", 0, 0, G_OPTION_ARG_STRING, &like,
+          "The upstream machine that the destination's is like", "MACHINE" },
+        { "global", 0, 0, G_OPTION_ARG_STRING_ARRAY, &globals,
+          "The destination's -global, more than once if need be",
+          "DRIVER.PROPERTY=VALUE" },
         { "kvm", 0, 0, G_OPTION_ARG_NONE, &kvm,
           "The destination uses KVM, not TCG", NULL },
         { "with-series", 0, 0, G_OPTION_ARG_NONE, &series,
@@ -96,12 +120,15 @@ int command_check(int argc, char **argv)
           NULL },
         { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
           "MIB" },
+        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
+          "GIB" },
         { NULL },
     };
-    Destination dest = { 0 };
+    g_auto(Destination) dest = { 0 };
+    Target target = { 0 };
     GError *err = NULL;
     const char *path;
-    Input *in;
+    Container *container;
 
     if (!parse_options(options, "[STREAM]", &argc, &argv)) {
         return EXIT_UNREADABLE;
@@ -112,27 +139,33 @@ int command_check(int argc, char **argv)
         return EXIT_UNREADABLE;
     }
     path = argc > 1 ? argv[1] : "-";
-    if (!target_parse(to, &dest.to, &err)) {
+    if (!target_parse(to, &target, &err)) {
         status = complain(NULL, err);
         g_error_free(err);
         return status;
     }
-    dest.model = cpu;
-    dest.machine = machine;
-    dest.kvm = kvm;
+    destination_init(&dest, target);
+    if (!set_destination(&dest, machine, like, cpu, globals, &err)) {
+        status = complain(NULL, err);
+        g_error_free(err);
+        return status;
+    }
+    dest.kvm |= kvm;
 
-    in = input_open(path, false, &err);
+    container = container_open(path, false, expand_limit(expand), &err);
     status = EXIT_UNREADABLE;
-    if (in) {
-        g_autoptr(Stream) s = stream_new(in);
+    if (container) {
+        g_autoptr(Stream) s = stream_new(container->in);
 
         s->device_limit = device_limit(limit);
         if (stream_read(s, &err)) {
             g_autoptr(GPtrArray) reasons = judge(s, &dest);
-            bool with = series && judge_has_series(dest.to);
+            bool with = series && series_exists(dest.to);
 
-            if (in->progress_shown) {
-                fprintf(stderr, "\r\033[K");
+            container_end_progress(container);
+            if (container->unfinished) {
+                fprintf(stderr, "ppc-insns: note: libvirt did not finish"
+                        " writing %s, and will not restore it\n", path);
             }
             if (json) {
                 print_verdict(reasons, path, s, &dest);
@@ -143,7 +176,7 @@ int command_check(int argc, char **argv)
                 ? EXIT_NO : EXIT_YES;
         }
     }
-    input_close(in);
+    container_close(container);
     if (err) {
         status = complain(path, err);
         g_error_free(err);

@@ -41,7 +41,7 @@ static void print_gates(PPCInsns set)
             g_autofree char *name = ppc_insns_names(one);
 
             if (bits >> bit & 1) {
-                printf("      %-20s %s\n", name, ppc_insns_gates(word, bit));
+                printf("      %-20s %s\n", name, ppc_insns_gates(name));
             }
         }
     }
@@ -88,7 +88,7 @@ static void print_state(JsonBuilder *b, PPCFamily family, Target t)
 static void print_change(JsonBuilder *b, const PPCInsnsChange *change,
                          unsigned families)
 {
-    PPCInsns insns = { change->flags, change->flags2 };
+    PPCInsns insns = change->insns;
     g_autofree char *release = ppc_release_format(change->release);
     g_autofree char *names = ppc_insns_names(insns);
     g_autofree char *who = family_names(families);
@@ -153,12 +153,12 @@ int command_history(int argc, char **argv)
         return EXIT_UNREADABLE;
     }
     if (family_arg) {
-        PPCFamily only = family_by_model(family_arg);
+        PPCFamily only = model_family(family_arg);
 
         if (only == PPC_FAMILY_NONE) {
             g_autofree char *all = family_names(families);
 
-            fprintf(stderr, "ppc-insns: '%s' is no family with a history;"
+            fprintf(stderr, "ppc-insns: '%s' is not a family with a history;"
                     " there are %s\n", family_arg, all);
             return EXIT_UNREADABLE;
         }

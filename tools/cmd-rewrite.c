@@ -16,10 +16,24 @@
 #include "commands.h"
 #include "rewrite.h"
 
+/*
+ * @opaque: what must stand before the first byte (GBytes), NULL for nothing;
+ * taken from there when it has been written
+ */
 static bool write_out(void *opaque, const uint8_t *data, size_t len,
                       GError **errp)
 {
-    (void)opaque;
+    GBytes **before = opaque;
+
+    if (*before) {
+        g_autoptr(GBytes) header = g_steal_pointer(before);
+        gsize size;
+        const uint8_t *bytes = g_bytes_get_data(header, &size);
+
+        if (!write_out(before, bytes, size, errp)) {
+            return false;
+        }
+    }
     while (len) {
         ssize_t n = write(STDOUT_FILENO, data, len);
 
@@ -49,7 +63,7 @@ static bool refuse_machine(const Stream *s, const Destination *dest,
     if (s->machine && !g_str_has_prefix(s->machine, "pseries-")) {
         g_set_error(errp, TOOL_ERROR, TOOL_ERROR_REFUSED,
                     "this is a stream of machine %s, not of a pseries; it"
-                    " needs no rewriting, and gets none", s->machine);
+                    " does not need to be rewritten", s->machine);
         return true;
     }
     reasons = judge_start(s, dest);
@@ -67,7 +81,7 @@ static bool refuse_machine(const Stream *s, const Destination *dest,
 }
 
 static bool rewrite(Stream *s, const Destination *dest, bool force,
-                    GError **errp)
+                    GBytes **before, GError **errp)
 {
     g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GByteArray) device = NULL;
@@ -79,7 +93,7 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
         return false;
     }
     if (rewrite_drops_configuration(s, dest)) {
-        if (!write_out(NULL, s->in->data, 8, errp)) {
+        if (!write_out(before, s->in->data + s->in->passed, 8, errp)) {
             return false;
         }
         input_drop(s->in);
@@ -95,8 +109,8 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
     }
     if (!stream_is_pseries(s)) {
         g_set_error(errp, TOOL_ERROR, TOOL_ERROR_REFUSED,
-                    "this is no stream of a pseries, which would have a hash"
-                    " table; it needs no rewriting, and gets none");
+                    "this is not a stream of a pseries, which would have a hash"
+                    " table; it does not need to be rewritten");
         return false;
     }
     if (!stream_read_device(s, errp)) {
@@ -108,20 +122,24 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
                 s->in->progress_shown ? "\r\033[K" : "",
                 (char *)g_ptr_array_index(notes, i));
     }
-    return device && write_out(NULL, device->data, device->len, errp);
+    /* Let the source write all that it has, or it fails. */
+    return device && write_out(before, device->data, device->len, errp) &&
+           input_drain(s->in, errp);
 }
 
 int command_rewrite(int argc, char **argv)
 {
     gboolean force = false;
-    int limit = 0, status = EXIT_UNREADABLE;
-    g_autofree char *to = NULL, *cpu = NULL, *htm = NULL;
+    int limit = 0, expand = 0, status = EXIT_UNREADABLE;
+    g_autofree char *to = NULL, *cpu = NULL, *htm = NULL, *like = NULL;
     const GOptionEntry options[] = {
         { "to", 0, 0, G_OPTION_ARG_STRING, &to,
-          "The release of the destination: 2.1 to 9.1, 2.7.1, 2.11.1",
+          "The release of the destination: 2.1 to 11.1, 2.7.1, 2.11.1",
           "RELEASE" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &cpu,
           "The destination's -cpu (default: as in the stream)", "MODEL" },
+        { "like", 0, 0, G_OPTION_ARG_STRING, &like,
+          "The upstream machine that the destination's is like", "MACHINE" },
         { "htm", 0, 0, G_OPTION_ARG_STRING, &htm,
           "Where the stream says nothing about HTM: say that it is off, as is"
           " true under TCG (default), or keep it so, for KVM", "off|keep" },
@@ -130,11 +148,14 @@ int command_rewrite(int argc, char **argv)
           NULL },
         { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
           "MIB" },
+        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
+          "GIB" },
         { NULL },
     };
-    Destination dest = { 0 };
+    g_auto(Destination) dest = { 0 };
+    Target target = { 0 };
     GError *err = NULL;
-    Input *in;
+    Container *container;
 
     if (!parse_options(options, "<IN >OUT", &argc, &argv)) {
         return EXIT_UNREADABLE;
@@ -146,7 +167,11 @@ int command_rewrite(int argc, char **argv)
                 " standard output\n");
         return EXIT_UNREADABLE;
     }
-    if (!target_parse(to, &dest.to, &err)) {
+    if (target_parse(to, &target, &err)) {
+        destination_init(&dest, target);
+    }
+    if (err || (like && !destination_set_like(&dest, like, &err)) ||
+        (cpu && !destination_set_cpu(&dest, cpu, &err))) {
         status = complain(NULL, err);
         g_error_free(err);
         return status;
@@ -156,20 +181,27 @@ int command_rewrite(int argc, char **argv)
                 " terminals: ppc-insns rewrite --to %s <IN >OUT\n", to);
         return EXIT_UNREADABLE;
     }
-    dest.model = cpu;
     dest.kvm = htm && !strcmp(htm, "keep");
 
-    in = input_open("-", true, &err);
-    if (in) {
-        g_autoptr(Stream) s = stream_new(in);
+    container = container_open("-", true, expand_limit(expand), &err);
+    if (container) {
+        g_autoptr(Stream) s = stream_new(container->in);
+        GBytes *before = container_header(container);
 
-        in->pass = write_out;
+        container->in->pass = write_out;
+        container->in->opaque = &before;
         s->device_limit = device_limit(limit);
-        if (rewrite(s, &dest, force, &err)) {
+        if (rewrite(s, &dest, force, &before, &err)) {
             status = EXIT_YES;
         }
+        g_clear_pointer(&before, g_bytes_unref);
+        if (container->compression != COMPRESSION_NONE && !err) {
+            fprintf(stderr, "ppc-insns: note: the input was compressed with"
+                    " %s, the output is not\n",
+                    compression_name(container->compression));
+        }
     }
-    input_close(in);
+    container_close(container);
     if (err) {
         status = complain("rewrite", err);
         g_error_free(err);

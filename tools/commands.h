@@ -11,13 +11,15 @@
 #define TOOLS_COMMANDS_H
 
 #include "qemu/osdep.h"
-#include <json-glib/json-glib.h>
 #include "tool-error.h"
+#include "container.h"
 #include "judge.h"
+#include "output.h"
 
 int command_show(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_rewrite(int argc, char **argv);
+int command_diff(int argc, char **argv);
 int command_history(int argc, char **argv);
 
 /**
@@ -36,20 +38,13 @@ int complain(const char *subject, const GError *err);
 /** device_limit: MiB as given to --device-limit in bytes */
 size_t device_limit(int mib);
 
-/** print_json: writes what @builder has built to stdout, with a newline */
-void print_json(JsonBuilder *builder);
-
-/** json_member: adds a member that is a string, or null if @value is NULL */
-void json_member(JsonBuilder *builder, const char *name, const char *value);
-
-/** json_names: adds a member that is an array of the groups' names */
-void json_names(JsonBuilder *builder, const char *name, PPCInsns set);
-
-/** print_wrapped: writes blank-separated words, each line after @indent */
-void print_wrapped(int indent, const char *words);
+/** expand_limit: GiB as given to --expand-limit in bytes */
+uint64_t expand_limit(int gib);
 
 /* What stands in one help text after another */
 #define DEVICE_LIMIT_HELP \
     "Take up to MIB of device state (default: 32)"
+#define EXPAND_LIMIT_HELP \
+    "Compressed input may expand to GIB (default: 1024)"
 
 #endif /* TOOLS_COMMANDS_H */

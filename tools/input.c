@@ -43,7 +43,7 @@ static void on_sigbus(int sig)
 Input *input_open(const char *path, bool stream, GError **errp)
 {
     g_autofree Input *in = g_new0(Input, 1);
-    struct stat st;
+    struct stat st = { 0 };
     off_t start;
 
     if (!strcmp(path, "-")) {
@@ -59,8 +59,15 @@ Input *input_open(const char *path, bool stream, GError **errp)
         in->close_fd = true;
     }
     if (fstat(in->fd, &st) < 0 || S_ISDIR(st.st_mode)) {
-        g_set_error(errp, TOOL_ERROR, TOOL_ERROR_IO, "cannot read %s: %s",
-                    path, g_strerror(errno ? errno : EISDIR));
+        int error = errno;
+
+        if (S_ISDIR(st.st_mode)) {
+            g_set_error(errp, TOOL_ERROR, TOOL_ERROR_IO, "%s is a directory;"
+                        " name the stream's file", path);
+        } else {
+            g_set_error(errp, TOOL_ERROR, TOOL_ERROR_IO, "cannot read %s: %s",
+                        path, g_strerror(error));
+        }
         if (in->close_fd) {
             close(in->fd);
         }
@@ -104,6 +111,23 @@ Input *input_memory(const uint8_t *data, size_t len)
     return in;
 }
 
+Input *input_filter(const char *name, InputRead *read, void *source,
+                    GDestroyNotify free_source)
+{
+    Input *in = g_new0(Input, 1);
+
+    in->kind = INPUT_PIPE;
+    in->name = g_strdup(name);
+    in->fd = -1;
+    in->cap = BUFFER;
+    in->buf = g_malloc(in->cap);
+    in->data = in->buf;
+    in->read = read;
+    in->source = source;
+    in->free_source = free_source;
+    return in;
+}
+
 static void unmap(Input *in)
 {
     if (in->data) {
@@ -125,6 +149,9 @@ void input_close(Input *in)
     }
     if (in->close_fd) {
         close(in->fd);
+    }
+    if (in->free_source) {
+        in->free_source(in->source);
     }
     g_free(in->buf);
     g_free(in->name);
@@ -215,6 +242,26 @@ void input_drop(Input *in)
     in->passed = in->pos;
 }
 
+static ssize_t read_fd(Input *in, GError **errp)
+{
+    ssize_t got;
+
+    do {
+        got = read(in->fd, in->buf + in->len, in->cap - in->len);
+        if (got < 0 && errno == EAGAIN) {
+            /* The other side of a socket may have made it so. */
+            struct pollfd fd = { .fd = in->fd, .events = POLLIN };
+
+            poll(&fd, 1, -1);
+            errno = EINTR;
+        }
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        read_error(in, errp);
+    }
+    return got;
+}
+
 /* Reads what a pipe has, at least one byte unless it has ended. */
 static bool read_some(Input *in, GError **errp)
 {
@@ -236,18 +283,9 @@ static bool read_some(Input *in, GError **errp)
         in->buf = g_realloc(in->buf, in->cap);
     }
     in->data = in->buf;
-    do {
-        got = read(in->fd, in->buf + in->len, in->cap - in->len);
-        if (got < 0 && errno == EAGAIN) {
-            /* The other side of a socket may have made it so. */
-            struct pollfd fd = { .fd = in->fd, .events = POLLIN };
-
-            poll(&fd, 1, -1);
-            errno = EINTR;
-        }
-    } while (got < 0 && errno == EINTR);
+    got = in->read ? in->read(in->source, in->buf + in->len,
+                              in->cap - in->len, errp) : read_fd(in, errp);
     if (got < 0) {
-        read_error(in, errp);
         return false;
     }
     in->at_end = got == 0;
@@ -309,33 +347,72 @@ bool input_skip_far(Input *in, uint64_t n, GError **errp)
     g_assert_not_reached();
 }
 
-GByteArray *input_rest(Input *in, size_t limit, GError **errp)
+const uint8_t *input_some(Input *in, size_t *n, GError **errp)
 {
-    g_autoptr(GByteArray) rest = g_byte_array_new();
-    GError *err = NULL;
+    const uint8_t *p = input_need(in, 1, errp);
 
+    *n = p ? in->len - in->pos : 0;
+    return p;
+}
+
+void input_begin(Input *in)
+{
+    uint64_t offset = input_offset(in);
+
+    in->base -= offset;
+    in->file_start += offset;
+    in->size -= MIN(in->size, offset);
+    in->passed = in->pos;
+}
+
+uint64_t input_left(const Input *in)
+{
+    return in->kind == INPUT_FILE ? in->size - input_offset(in)
+                                  : in->len - in->pos;
+}
+
+bool input_append(Input *in, GByteArray *to, size_t n, bool *at_end,
+                  GError **errp)
+{
+    *at_end = false;
     in->hold = false;
     if (!input_flush(in, errp)) {
-        return NULL;
+        return false;
     }
-    while (input_need(in, 1, &err)) {
-        size_t n = in->len - in->pos;
+    while (n) {
+        GError *err = NULL;
+        size_t got;
+        const uint8_t *p = input_some(in, &got, &err);
 
-        if (n > limit - rest->len) {
-            g_set_error(errp, TOOL_ERROR, TOOL_ERROR_FORMAT,
-                        "the device state from offset 0x%" PRIx64 " on is"
-                        " larger than %zu MiB; if that is right, raise"
-                        " --device-limit", input_offset(in) - rest->len,
-                        limit >> 20);
-            return NULL;
+        if (!p) {
+            *at_end = true;
+            if (err) {
+                g_propagate_error(errp, err);
+                return false;
+            }
+            return true;
         }
-        g_byte_array_append(rest, in->data + in->pos, n);
+        got = MIN(got, n);
+        g_byte_array_append(to, p, got);
+        in->pos += got;
+        n -= got;
+        input_drop(in);
+    }
+    return true;
+}
+
+bool input_drain(Input *in, GError **errp)
+{
+    GError *err = NULL;
+    size_t n;
+
+    while (input_some(in, &n, &err)) {
         in->pos += n;
         input_drop(in);
     }
     if (err) {
         g_propagate_error(errp, err);
-        return NULL;
+        return false;
     }
-    return g_steal_pointer(&rest);
+    return true;
 }

@@ -17,6 +17,13 @@ typedef bool InputPass(void *opaque, const uint8_t *data, size_t len,
                        GError **errp);
 
 /*
+ * Where a pipe gets its bytes.  Returns: how many were put into @buf, 0 at
+ * the end, -1 with @errp set on failure.
+ */
+typedef ssize_t InputRead(void *source, uint8_t *buf, size_t cap,
+                          GError **errp);
+
+/*
  * A window on the stream.  What stands at @data is [base, base + len) of it;
  * the next byte to read is at @pos.  A file is mapped piece by piece, so that
  * pages that are skipped are never copied; a pipe is read with large reads.
@@ -36,6 +43,9 @@ typedef struct Input {
     uint8_t *buf;           /* of a pipe */
     size_t cap;
     bool at_end;            /* of a pipe */
+    InputRead *read;        /* of a pipe that is not @fd */
+    void *source;
+    GDestroyNotify free_source;
 
     InputPass *pass;        /* NULL: bytes that were read are forgotten */
     void *opaque;
@@ -61,6 +71,13 @@ Input *input_open(const char *path, bool stream, GError **errp);
  * @data: stays the caller's, who keeps it until input_close()
  */
 Input *input_memory(const uint8_t *data, size_t len);
+
+/**
+ * input_filter: an input whose bytes @read makes
+ * @source: freed with @free_source in input_close()
+ */
+Input *input_filter(const char *name, InputRead *read, void *source,
+                    GDestroyNotify free_source);
 
 void input_close(Input *in);
 
@@ -105,6 +122,21 @@ static inline bool input_skip(Input *in, uint64_t n, GError **errp)
     return input_skip_far(in, n, errp);
 }
 
+/**
+ * input_some:
+ * @n: how many bytes there are, at least one
+ *
+ * Returns: the bytes that can be had without waiting for more; NULL at the
+ * end, or with @errp set if reading fails.
+ */
+const uint8_t *input_some(Input *in, size_t *n, GError **errp);
+
+/** input_begin: what follows is the stream; nothing before it is passed on */
+void input_begin(Input *in);
+
+/** input_left: how many bytes follow, as far as that is known */
+uint64_t input_left(const Input *in);
+
 /** input_flush: pass on all that was read and has not been passed yet */
 bool input_flush(Input *in, GError **errp);
 
@@ -112,13 +144,16 @@ bool input_flush(Input *in, GError **errp);
 void input_drop(Input *in);
 
 /**
- * input_rest:
- * @limit: how many bytes at most
+ * input_append:
+ * @to: gets up to @n bytes of what follows, which are not passed on
+ * @at_end: set to whether the stream ended before
  *
- * Reads to the end of the stream, which is where the source closes it.
- *
- * Returns: the bytes, NULL with @errp set if there are more or reading fails.
+ * Returns: false with @errp set if reading fails.
  */
-GByteArray *input_rest(Input *in, size_t limit, GError **errp);
+bool input_append(Input *in, GByteArray *to, size_t n, bool *at_end,
+                  GError **errp);
+
+/** input_drain: reads to the end, so that whoever writes can finish */
+bool input_drain(Input *in, GError **errp);
 
 #endif /* TOOLS_INPUT_H */

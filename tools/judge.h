@@ -7,9 +7,9 @@
 #ifndef TOOLS_JUDGE_H
 #define TOOLS_JUDGE_H
 
-#include "qemu/osdep.h"
-#include "releases.h"
-#include "stream.h"
+#include "destination.h"
+#include "origin.h"
+#include "series.h"
 
 /* Which QEMU of the release a reason is about */
 enum {
@@ -24,14 +24,6 @@ typedef struct Reason {
     char *what;             /* the reason, by name */
     char *advice;           /* what to do; may be NULL */
 } Reason;
-
-/* What the stream is to be loaded into */
-typedef struct Destination {
-    Target to;
-    const char *model;      /* of -cpu; NULL: as in the stream */
-    const char *machine;    /* of -machine; NULL: as in the stream */
-    bool kvm;               /* or else TCG */
-} Destination;
 
 /**
  * judge_start:
@@ -56,19 +48,19 @@ bool judge_refuses(const GPtrArray *reasons, unsigned who);
 /** judge_family: the family that a CPU is to become in @dest */
 PPCFamily judge_family(const StreamCpu *cpu, const Destination *dest);
 
+/** judge_machine: the upstream machine that @dest's is, or is like */
+const char *judge_machine(const Stream *s, const Destination *dest);
+
+/** judge_needs_htm_off: does TCG of @dest need a stream with cap-htm=off? */
+bool judge_needs_htm_off(const Stream *s, const Destination *dest);
+
 /**
  * judge_lost:
  *
- * Returns: the groups that the guest may be using on @cpu, and that a CPU of
- * @family in @t lacks.
+ * Returns: the groups that a guest may have been using and that @family in
+ * unpatched @t does not have.
  */
 PPCInsns judge_lost(const Stream *s, const StreamCpu *cpu, PPCFamily family,
                     Target t);
-
-/** judge_machine: the release of the machine that the stream is loaded into */
-PPCRelease judge_machine(const Stream *s, const Destination *dest);
-
-/** judge_has_series: is there a series for that release? */
-bool judge_has_series(Target to);
 
 #endif /* TOOLS_JUDGE_H */

@@ -1,6 +1,6 @@
 /*
  * ppc-insns: what a pseries migration stream carries, who takes it, and how
- * to make those take it that do not
+ * to make the others take it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,10 +18,12 @@ static const struct {
     { "show", command_show, "[--json] [STREAM...]",
       "what is in a stream: machine, CPUs, their groups, sections" },
     { "check", command_check,
-      "--to RELEASE [--cpu MODEL] [--machine M] [STREAM]",
+      "--to RELEASE [--cpu MODEL] [--machine MACHINE] [STREAM]",
       "whether that QEMU will load it, and if not, why" },
     { "rewrite", command_rewrite, "--to RELEASE [--cpu MODEL] <IN >OUT",
       "a filter: make it what that QEMU, unpatched, will load" },
+    { "diff", command_diff, "STREAM STREAM",
+      "in which sections and fields two streams differ" },
     { "history", command_history,
       "[--family FAMILY] [--release RELEASE] [--json]",
       "which family got which instruction groups, when" },
@@ -77,59 +79,9 @@ size_t device_limit(int mib)
     return mib > 0 ? (size_t)mib << 20 : STREAM_DEVICE_LIMIT;
 }
 
-void print_json(JsonBuilder *builder)
+uint64_t expand_limit(int gib)
 {
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autofree char *text = NULL;
-
-    json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, true);
-    text = json_generator_to_data(generator, NULL);
-    printf("%s\n", text);
-}
-
-void json_member(JsonBuilder *builder, const char *name, const char *value)
-{
-    json_builder_set_member_name(builder, name);
-    if (value) {
-        json_builder_add_string_value(builder, value);
-    } else {
-        json_builder_add_null_value(builder);
-    }
-}
-
-void json_names(JsonBuilder *builder, const char *name, PPCInsns set)
-{
-    g_autofree char *names = ppc_insns_names(set);
-    g_auto(GStrv) list = g_strsplit(names, " ", 0);
-    guint i;
-
-    json_builder_set_member_name(builder, name);
-    json_builder_begin_array(builder);
-    for (i = 0; *names && list[i]; i++) {
-        json_builder_add_string_value(builder, list[i]);
-    }
-    json_builder_end_array(builder);
-}
-
-void print_wrapped(int indent, const char *words)
-{
-    g_auto(GStrv) list = g_strsplit(words, " ", 0);
-    int column = 0;
-    guint i;
-
-    for (i = 0; list[i]; i++) {
-        int len = strlen(list[i]);
-
-        if (column && column + 1 + len > 78) {
-            printf("\n");
-            column = 0;
-        }
-        column += column ? printf(" %s", list[i])
-                         : printf("%*s%s", indent, "", list[i]);
-    }
-    printf("\n");
+    return gib > 0 ? (uint64_t)gib << 30 : EXPAND_LIMIT;
 }
 
 int main(int argc, char **argv)
@@ -168,7 +120,7 @@ int main(int argc, char **argv)
             return status;
         }
     }
-    fprintf(stderr, "ppc-insns: '%s' is no command; there are show, check,"
-            " rewrite and history\n", argv[1]);
+    fprintf(stderr, "ppc-insns: '%s' is not a command; there are show,"
+            " check, rewrite, diff and history\n", argv[1]);
     return EXIT_UNREADABLE;
 }

@@ -8,7 +8,7 @@ _ppc_insns()
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        words='show check rewrite history --help --version'
+        words='show check rewrite diff history --help --version'
     else
         case $prev in
         --to | --release)
@@ -27,17 +27,18 @@ _ppc_insns()
         --htm)
             words='off keep'
             ;;
-        --machine | --device-limit)
+        --machine | --like | --global | --device-limit | --expand-limit)
             return
             ;;
         *)
             case $command in
-            show) words='--json --device-limit --help' ;;
-            check) words='--to --cpu --machine --kvm --with-series --json --device-limit --help' ;;
-            rewrite) words='--to --cpu --htm --force --device-limit --help' ;;
+            show) words='--json --device-limit --expand-limit --help' ;;
+            check) words='--to --cpu --machine --like --global --kvm --with-series --json --device-limit --expand-limit --help' ;;
+            rewrite) words='--to --cpu --like --htm --force --device-limit --expand-limit --help' ;;
+            diff) words='--device-limit --expand-limit --help' ;;
             history) words='--family --release --json --help' ;;
             esac
-            if [[ $cur != -* && ($command == show || $command == check) ]]; then
+            if [[ $cur != -* && ($command == show || $command == check || $command == diff) ]]; then
                 compopt -o default
                 return
             fi

@@ -1,5 +1,5 @@
 /*
- * QEMU releases: what they accept of a pseries stream, and what they send
+ * QEMU releases, and the words that each sends
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,8 +8,7 @@
 #define TOOLS_RELEASES_H
 
 #include "qemu/osdep.h"
-#include "../target/ppc/insns-history.h"
-#include "stream.h"
+#include "insns-facts.h"
 
 /* A release with its point release, where that matters: 2.7.1, 2.11.1 */
 typedef struct Target {
@@ -21,15 +20,15 @@ typedef struct Target {
  * target_parse:
  * @str: "2.6", "2.7.1"; "2.7" is 2.7.0
  *
- * Returns: false with @errp set, which lists what there is, if that is no
- * release of QEMU from 2.1 on.
+ * Returns: false with @errp set, which lists the releases that there are, if
+ * that is not one of QEMU from 2.1 on.
  */
 bool target_parse(const char *str, Target *t, GError **errp);
 
 /** target_name: "2.6", but "2.7.0"; to be freed */
 char *target_name(Target t);
 
-/** target_next: the releases that this tool tells apart, up to 9.1, in order */
+/** target_next: the releases that this tool tells apart, in order */
 bool target_next(Target *t);
 
 /** target_before: is @t older than @major.@minor.@point? */
@@ -42,25 +41,6 @@ bool target_compares_words(Target t);
 PPCInsnsWire target_wire(Target t, PPCFamily family);
 
 /**
- * target_matches:
- * @s: what else is known of the stream, NULL for nothing
- *
- * Returns: the releases that send just @words for @family as "2.3 to 2.6,
- * 2.7.1", to be freed; NULL if none does.
- */
-char *target_matches(const Stream *s, PPCFamily family,
-                     const PPCInsnsWire *words);
-
-/**
- * target_had:
- *
- * Returns: the groups that a CPU of @family may have had in a release that
- * target_matches() finds, though not all go over the wire.
- */
-PPCInsns target_had(const Stream *s, PPCFamily family,
-                    const PPCInsnsWire *words);
-
-/**
  * groups_a_guest_can_lose:
  *
  * Returns: @set without groups that a pseries guest does not miss: those that
@@ -68,44 +48,19 @@ PPCInsns target_had(const Stream *s, PPCFamily family,
  */
 PPCInsns groups_a_guest_can_lose(PPCInsns set);
 
-/**
- * family_by_model:
- * @model: as given to -cpu: "POWER7+_v2.1", "power8,compat=power7"
- *
- * Returns: its family, PPC_FAMILY_NONE if there is no history of it.
- */
-PPCFamily family_by_model(const char *model);
+/* A release in one number, so that later ones are greater; 0 is none. */
+#define RELEASE_KEY(major, minor, point) \
+    ((unsigned)((major) << 16 | (minor) << 8 | (point)))
 
-/**
- * machine_release:
- * @machine: "pseries-2.6"
- *
- * Returns: 2.6; 0 if it is no versioned pseries.
- */
-PPCRelease machine_release(const char *machine);
-
-/** machine_compat: the compat version that the series gives that machine */
-PPCRelease machine_compat(PPCRelease machine);
-
-/**
- * section_since:
- * @vmsd: the section's name, or its subsection's
- *
- * Returns: the first release that accepts that, packed as
- * major << 16 | minor << 8 | point; 0 if it is not known here.
- */
-unsigned section_since(const char *vmsd, uint32_t version);
-
-/** since_name: that release as text, to be freed */
-char *since_name(unsigned since);
-
-/** target_key: @t as section_since() packs it */
+/** target_key: @t as RELEASE_KEY() packs it */
 unsigned target_key(Target t);
 
-/* What came, or went, when: the facts behind check and rewrite */
+/** key_name: that release as text, to be freed */
+char *key_name(unsigned key);
+
+/* What came, or went, when */
 #define LAST_OF_OLD_MACHINES PPC_RELEASE(9, 1)
-#define LAST_OLD_MACHINE PPC_RELEASE(2, 12)
-#define LAST_MACHINE_WITH_HTM PPC_RELEASE(2, 11)
+#define LAST_KNOWN_RELEASE PPC_RELEASE(11, 1)
 
 static inline bool target_has_caps(Target t)
 {
@@ -120,12 +75,6 @@ static inline bool target_checks_pvr(Target t)
 static inline bool target_has_iommu_v3(Target t)
 {
     return !target_before(t, 7, 1, 0);
-}
-
-/* Of the families, those whose default for HTM is on, up to pseries-2.11 */
-static inline bool family_has_htm(PPCFamily family)
-{
-    return family >= PPC_FAMILY_POWER8;
 }
 
 #endif /* TOOLS_RELEASES_H */

@@ -64,7 +64,8 @@ static GByteArray *apply(const Stream *s, GArray *edits)
 
 bool rewrite_drops_configuration(const Stream *s, const Destination *dest)
 {
-    PPCRelease machine = s->machine ? machine_release(s->machine) : 0;
+    PPCRelease machine = s->machine ?
+        machine_release(judge_machine(s, dest)) : 0;
 
     return machine && machine <= PPC_RELEASE(2, 3) &&
            dest->to.release != PPC_RELEASE(2, 4);
@@ -172,8 +173,8 @@ static bool rewrite_iommu(const StreamSection *section, GArray *edits,
 
     if (!last || strcmp(last->name, "def_win") || last->size != 1) {
         return refuse(errp, "section '%s' at offset 0x%" PRIx64 ": version 3"
-                      " does not end in def_win, so that it cannot be made"
-                      " version 2", part->name, section->offset);
+                      " does not end in def_win and cannot be made version 2",
+                      part->name, section->offset);
     }
     put_be32(version, 2);
     replace(edits, part->version_at, 4, version, 4);
@@ -189,19 +190,19 @@ static bool uses_htm(const Stream *s)
     guint i;
 
     for (i = 0; i < s->cpus->len; i++) {
-        const StreamCpu *cpu = &g_array_index(s->cpus, StreamCpu, i);
-
-        if (stream_subsection(&cpu->section->part, "cpu/tm")) {
+        if (g_array_index(s->cpus, StreamCpu, i).in_transaction) {
             return true;
         }
     }
     return false;
 }
 
+#define HTM "spapr/cap/htm"
+
 static bool rewrite_htm(const Stream *s, const Destination *dest, bool force,
                         GArray *edits, GPtrArray *notes, GError **errp)
 {
-    static const char name[] = "spapr/cap/htm";
+    static const char name[] = HTM;
     const StreamSection *spapr = stream_section(s, "spapr");
     const StreamPart *sub;
 
@@ -222,16 +223,14 @@ static bool rewrite_htm(const Stream *s, const Destination *dest, bool force,
             return false;
         }
         replace(edits, sub->start, sub->end - sub->start, NULL, 0);
-    } else if (!sub && target_has_caps(dest->to) && !dest->kvm &&
-               judge_machine(s, dest) <= LAST_MACHINE_WITH_HTM &&
-               s->cpus->len && family_has_htm(judge_family(
-                   &g_array_index(s->cpus, StreamCpu, 0), dest))) {
+    } else if (!sub && judge_needs_htm_off(s, dest)) {
         uint8_t off[2 + sizeof(name) - 1 + 4 + 1] = { 0x05, sizeof(name) - 1 };
 
         if (uses_htm(s)) {
             return refuse(errp, "section 'cpu' at offset 0x%" PRIx64 ": a CPU"
                           " is in a transaction, so that the guest has HTM,"
-                          " which TCG has not; for KVM use --htm=keep",
+                          " which TCG does not have; for KVM use"
+                          " --htm=keep",
                           stream_section(s, "cpu")->offset);
         }
         memcpy(off + 2, name, sizeof(name) - 1);
@@ -244,6 +243,57 @@ static bool rewrite_htm(const Stream *s, const Destination *dest, bool force,
     return true;
 }
 
+/* ---- the vmdescription ----- */
+
+/* Puts the parts that were changed right there, too. */
+static char *describe(const Stream *s, bool htm, const Destination *dest,
+                      size_t *len)
+{
+    g_autoptr(Vmdesc) v = vmdesc_parse(
+        (const char *)s->device->data + s->vmdesc_at + 5, s->vmdesc_size,
+        NULL);
+    guint i;
+
+    for (i = 0; v && i < s->sections->len; i++) {
+        const StreamSection *section = g_ptr_array_index(s->sections, i);
+        const StreamPart *part = &section->part;
+        unsigned skipped;
+        VmdescPart *desc = section->pieces ? NULL :
+            vmdesc_device(v, part->name, section->instance, &skipped);
+
+        if (!desc) {
+            continue;
+        }
+        if (!strcmp(section->vmsd, "spapr_iommu") && part->version == 3 &&
+            !target_has_iommu_v3(dest->to)) {
+            vmdesc_set_version(desc, 2);
+            vmdesc_drop_last_field(desc, "def_win");
+        } else if (htm && !strcmp(section->vmsd, "spapr")) {
+            if (stream_subsection(part, HTM)) {
+                vmdesc_drop_subsection(desc, HTM);
+            } else {
+                vmdesc_add_subsection(desc, HTM, "mig.caps[SPAPR_CAP_HTM]",
+                                      "uint8", 1);
+            }
+        }
+    }
+    return v ? vmdesc_text(v, len) : NULL;
+}
+
+static void rewrite_vmdesc(const Stream *s, bool htm, const Destination *dest,
+                           GArray *edits)
+{
+    size_t len;
+    g_autofree char *text = describe(s, htm, dest, &len);
+    uint8_t size[4];
+
+    if (text) {
+        put_be32(size, len);
+        replace(edits, s->vmdesc_at + 1, 4, size, 4);
+        replace(edits, s->vmdesc_at + 5, s->vmdesc_size, text, len);
+    }
+}
+
 /* ---- all of it ----- */
 
 GByteArray *rewrite_device(const Stream *s, const Destination *dest,
@@ -253,11 +303,12 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
     g_autoptr(GPtrArray) reasons = NULL;
     g_autoptr(Stream) outcome = NULL;
     GByteArray *device;
-    guint i;
+    guint i, before;
+    bool htm, iommu = false;
 
     g_array_set_clear_func(edits, edit_clear);
     if (!stream_is_pseries(s)) {
-        refuse(errp, "this is no pseries guest, so there is nothing to do");
+        refuse(errp, "this is not a pseries guest, so there is nothing to do");
         return NULL;
     }
     for (i = 0; i < s->cpus->len; i++) {
@@ -269,13 +320,20 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
         const StreamSection *section = g_ptr_array_index(s->sections, i);
 
         if (!section->pieces && !strcmp(section->vmsd, "spapr_iommu") &&
-            section->part.version == 3 && !target_has_iommu_v3(dest->to) &&
-            !rewrite_iommu(section, edits, errp)) {
-            return NULL;
+            section->part.version == 3 && !target_has_iommu_v3(dest->to)) {
+            if (!rewrite_iommu(section, edits, errp)) {
+                return NULL;
+            }
+            iommu = true;
         }
     }
+    before = edits->len;
     if (!rewrite_htm(s, dest, force, edits, notes, errp)) {
         return NULL;
+    }
+    htm = edits->len > before;
+    if (s->vmdesc && (htm || iommu)) {
+        rewrite_vmdesc(s, htm, dest, edits);
     }
 
     /* The outcome must be a stream, and one that the destination takes. */

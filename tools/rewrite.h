@@ -26,7 +26,8 @@ bool rewrite_drops_configuration(const Stream *s, const Destination *dest);
  * @notes: gets lines for the operator (char *)
  *
  * Gives each CPU the words of @dest, "spapr_iommu" the version and
- * "spapr" the capabilities that it takes.  Nothing else changes.
+ * "spapr" the capabilities that it takes, and puts the vmdescription right.
+ * Nothing else changes.
  *
  * Returns: the new device state, up to and with all that follows it, to be
  * unreferenced; NULL with @errp set, TOOL_ERROR_REFUSED if the guest would

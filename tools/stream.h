@@ -8,9 +8,11 @@
 #define TOOLS_STREAM_H
 
 #include "qemu/osdep.h"
-#include <glib-object.h>
 #include "../target/ppc/insns-history.h"
+#include "bytes.h"
 #include "input.h"
+#include "stream-part.h"
+#include "vmdesc.h"
 
 /* Bounds on what a stream can make us hold in memory */
 #define STREAM_DEVICE_LIMIT (32u << 20)     /* the device state, by default */
@@ -21,26 +23,8 @@
 #define STREAM_SECTIONS 65536               /* also all subsections together */
 #define STREAM_SUBSECTIONS 256              /* right below one part */
 #define STREAM_PIECEMEAL 64                 /* sections sent piece by piece */
-
-/* A field of a section or subsection; offsets are into Stream.device. */
-typedef struct StreamField {
-    const char *name;
-    size_t offset;
-    size_t size;
-} StreamField;
-
-/* A subsection, or what a section of the device state consists of */
-typedef struct StreamPart {
-    char *name;
-    uint32_t version;
-    size_t start;           /* its header */
-    size_t version_at;      /* in the header */
-    size_t fields_at;
-    size_t fields_end;      /* subsections follow */
-    size_t end;
-    GArray *fields;         /* of StreamField */
-    GPtrArray *subsections; /* of StreamPart */
-} StreamPart;
+#define STREAM_NOTES 20
+#define STREAM_LOOK (64u << 20)             /* bytes looked at for an end */
 
 /* A section; one that was sent piece by piece stands here once. */
 typedef struct StreamSection {
@@ -49,6 +33,7 @@ typedef struct StreamSection {
     uint64_t offset;        /* of its header in the stream */
     unsigned pieces;        /* 0: not sent piece by piece */
     const char *vmsd;       /* its name without the device's path */
+    bool opaque;            /* nothing says what its contents are */
     StreamPart part;        /* its name and version; the rest if !pieces */
 } StreamSection;
 
@@ -57,10 +42,19 @@ typedef struct StreamBlock {
     uint64_t size;
 } StreamBlock;
 
+/* Which CPUs there are interrupt controllers for, and when they are sent */
+typedef struct StreamServers {
+    unsigned count;         /* of sections icp/server */
+    bool before_cpus;       /* sent before the first CPU: up to 2.9 */
+    bool odd;               /* an interrupt's server is not a multiple of 8 */
+} StreamServers;
+
 /* A virtual CPU, as far as this tool is concerned */
 typedef struct StreamCpu {
     const StreamSection *section;
     uint32_t pvr;
+    uint32_t compat_pvr;    /* of the mode it is in; 0: none, or not told */
+    bool in_transaction;
     bool has_words;         /* not in the streams of pseries-2.8 and later */
     size_t words_at[4];     /* msr_mask, insns_flags, insns_flags2, nb_BATs */
     PPCInsnsWire words;
@@ -82,6 +76,7 @@ typedef struct Stream {
     bool has_vmdesc;
     char *machine;          /* as named in the stream; NULL: it is not */
     bool ignore_shared;     /* RAM blocks have an address */
+    GPtrArray *configuration;   /* names of the section's subsections */
 
     GPtrArray *sections;    /* of StreamSection, in order of the stream */
     GArray *blocks;         /* of StreamBlock */
@@ -90,20 +85,25 @@ typedef struct Stream {
     GString *commands;      /* what was commanded, separated by blanks */
     uint64_t pages_full, pages_zero, pages_xbzrle, pages_compressed;
 
+    unsigned htab_shift;    /* the hash table has 2^that bytes; 0: none */
+
     uint64_t device_at;     /* where the device state begins */
     GByteArray *device;     /* from there to the end of the stream */
     size_t vmdesc_at;       /* in @device; 0: there is none */
     size_t vmdesc_size;
-    size_t end;             /* in @device; more may follow */
+    Vmdesc *vmdesc;         /* holds the strings of the fields' names */
+    uint64_t trailing;      /* bytes known to follow the stream */
 
     GArray *cpus;           /* of StreamCpu */
+    StreamServers servers;
     StreamNames names;
     unsigned parts;         /* how many subsections there are */
+    GPtrArray *notes;       /* what is odd, but QEMU does not mind (char *) */
+    size_t looked_at;       /* bytes, in search of a section's end */
 
     /* For messages */
     char *where;            /* what is being read */
     uint64_t where_at;
-    GObject *json;          /* holds the vmdescription's strings */
 } Stream;
 
 /**
@@ -146,7 +146,7 @@ bool stream_read(Stream *s, GError **errp);
  * @device: the device state of @s, changed; becomes the new stream's
  *
  * Returns: a stream that is like @s otherwise, NULL with @errp set if
- * @device is no device state.
+ * @device is not a device state.
  */
 Stream *stream_reparse(const Stream *s, GByteArray *device, GError **errp);
 
@@ -160,43 +160,7 @@ bool stream_is_pseries(const Stream *s);
 /** stream_section: the first section of that vmsd name, or NULL */
 const StreamSection *stream_section(const Stream *s, const char *vmsd);
 
-/** stream_subsection: the one of that name right below @part, or NULL */
-const StreamPart *stream_subsection(const StreamPart *part, const char *name);
-
-/** stream_field: the first field of that name, or NULL */
-const StreamField *stream_field(const StreamPart *part, const char *name);
-
 /** stream_machine: the machine for a person, named or guessed */
 const char *stream_machine(const Stream *s);
-
-/* Big-endian numbers at @p */
-static inline uint16_t get_be16(const uint8_t *p)
-{
-    return p[0] << 8 | p[1];
-}
-
-static inline uint32_t get_be32(const uint8_t *p)
-{
-    return (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
-}
-
-static inline uint64_t get_be64(const uint8_t *p)
-{
-    return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
-}
-
-static inline void put_be32(uint8_t *p, uint32_t v)
-{
-    p[0] = v >> 24;
-    p[1] = v >> 16;
-    p[2] = v >> 8;
-    p[3] = v;
-}
-
-static inline void put_be64(uint8_t *p, uint64_t v)
-{
-    put_be32(p, v >> 32);
-    put_be32(p + 4, v);
-}
 
 #endif /* TOOLS_STREAM_H */

@@ -8,133 +8,74 @@
 #include "insns-history.h"
 
 #define R(major, minor) PPC_RELEASE(major, minor)
-
-/* The groups' bits by their names; the build compares them with cpu.h's. */
-#define GROUP(name, word, bit, wire_only, kept_since, gates) \
-    enum { name = 1ULL << (bit) };
-#include "insns-groups.h.inc"
-
-/* What the families have in common, as they were first seen. */
-
-#define INSNS_970                                                       \
-    (PPC_INSNS_BASE | PPC_64B | PPC_MFTB | PPC_STRING | PPC_FLOAT |     \
-     PPC_FLOAT_FSQRT | PPC_FLOAT_FRES | PPC_FLOAT_FRSQRTE |             \
-     PPC_FLOAT_FSEL | PPC_FLOAT_STFIWX | PPC_ALTIVEC | PPC_MEM_TLBIE |  \
-     PPC_MEM_TLBSYNC | PPC_MEM_SYNC | PPC_MEM_EIEIO | PPC_CACHE |       \
-     PPC_CACHE_ICBI | PPC_CACHE_DCBZ | PPC_SEGMENT_64B | PPC_SLBI)
-
-#define INSNS_POWER7                                                    \
-    (INSNS_970 | PPC_ISEL | PPC_POPCNTB | PPC_FLOAT_EXT |               \
-     PPC_FLOAT_FRSQRTES | PPC_POPCNTWD)
-
-#define INSNS2_POWER7                                                   \
-    (PPC2_VSX | PPC2_DFP | PPC2_DBRX | PPC2_ISA205 | PPC2_PERM_ISA206 | \
-     PPC2_DIVE_ISA206 | PPC2_ATOMIC_ISA206 | PPC2_FP_CVT_ISA206 |       \
-     PPC2_FP_TST_ISA206)
-
-#define INSNS2_POWER8                                                   \
-    (INSNS2_POWER7 | PPC2_VSX207 | PPC2_BCTAR_ISA207 |                  \
-     PPC2_LSQ_ISA207 | PPC2_ALTIVEC_207 | PPC2_ISA207S)
-
-/*
- * The history: which release added groups to, or removed them from, the
- * classes of which families, and the commit that did.  The first row of a
- * family holds what it had when it appeared or, if it is older than the
- * history, what it had then.
- *
- * Read from the class definitions of v2.1.0 to v6.0.0, of July 2021 (6.1),
- * and of the 5.2, 7.2 and 10.0 that Debian ships; 2.6.0, 2.7.0 and 2.7.1 were
- * checked against streams.  What came after July 2021 was seen in 7.2 or 10.0;
- * release and commit of it are as announced, the commits were not read.
- *
- * Oldest first.  To add groups to a family, add a row at the end; a test
- * prints the row that is missing.
- */
-
 #define F(family) (1u << PPC_FAMILY_ ## family)
 
-#define FIRST_SEEN PPC_INSNS_FIRST_SEEN
-#define ADDED      PPC_INSNS_ADDED
-#define REMOVED    PPC_INSNS_REMOVED
-
-static const PPCInsnsChange history[] = {
-    { R(2, 1), F(970), FIRST_SEEN, INSNS_970, 0, NULL },
-    { R(2, 1), F(POWER5P), FIRST_SEEN, INSNS_970 & ~PPC_ALTIVEC, 0, NULL },
-    { R(2, 1), F(POWER7), FIRST_SEEN, INSNS_POWER7, INSNS2_POWER7, NULL },
-    { R(2, 1), F(POWER8), FIRST_SEEN,
-      INSNS_POWER7 | PPC_64BX, INSNS2_POWER8, NULL },
-    { R(2, 2), F(970) | F(POWER5P) | F(POWER7) | F(POWER8), ADDED,
-      0, PPC2_FP_CVT_S64, "4171853cf4" },
-    { R(2, 3), F(POWER8), ADDED, 0, PPC2_TM, "3e28c5e363" },
-    { R(2, 7), F(POWER7) | F(POWER8), ADDED, PPC_64H, 0, "4e0806110c" },
-    { R(2, 7), F(POWER7), ADDED, PPC_64BX, 0, "dfdd3e4362" },
-    { R(2, 7), F(POWER7) | F(POWER8), ADDED, PPC_CILDST, 0, "b781537560" },
-    { R(2, 7), F(POWER7) | F(POWER8), ADDED, 0, PPC2_PM_ISA206, "7778a575c7" },
-    { R(2, 8), F(POWER9), FIRST_SEEN,
-      INSNS_POWER7 | PPC_64BX | PPC_CILDST,
-      INSNS2_POWER8 | PPC2_FP_CVT_S64 | PPC2_TM | PPC2_PM_ISA206,
-      "706d64675a" },
-    { R(2, 8), F(POWER9), FIRST_SEEN, 0, PPC2_ISA300, "eb640b13a3" },
-    { R(2, 10), F(POWER9), REMOVED, PPC_MEM_TLBIE, 0, "c88305027d" },
-    { R(2, 12), F(POWER9), ADDED, 0, PPC2_PRCNTL, "7af1e7b022" },
-    { R(4, 0), F(POWER9), REMOVED, 0, PPC2_PM_ISA206, "316aed6482" },
-    { R(4, 0), F(POWER9), ADDED, PPC_64H, 0, "da874d90ad" },
-    { R(5, 0), F(POWER10), FIRST_SEEN,
-      (INSNS_POWER7 & ~PPC_MEM_TLBIE) | PPC_64BX | PPC_64H | PPC_CILDST,
-      INSNS2_POWER8 | PPC2_FP_CVT_S64 | PPC2_TM | PPC2_PRCNTL | PPC2_ISA300,
-      "7d37b274ff" },
-    { R(5, 2), F(POWER10), ADDED, 0, PPC2_ISA310, "9495edb08d" },
-    { R(7, 0), F(POWER5P), ADDED, PPC_FLOAT_EXT, 0, "91137619c6" },
-    { R(7, 0), F(POWER5P), ADDED, PPC_POPCNTB, 0, "23ab6d8813" },
-    { R(7, 1), F(970) | F(POWER5P) | F(POWER7) | F(POWER8) | F(POWER9) |
-      F(POWER10), ADDED,
-      0, PPC2_MEM_LWSYNC, "03abfd90cf" },
-    { R(7, 1), F(POWER7) | F(POWER8) | F(POWER9) | F(POWER10), ADDED,
-      0, PPC2_BCDA_ISA206, "4dc5f8abdc" },
-    { R(7, 1), F(POWER9) | F(POWER10), ADDED, PPC_MEM_TLBIE, 0, "016b6e1d9c" },
-    { R(9, 0), F(POWER10), REMOVED, 0, PPC2_TM, "4b8732fce9" },
-    { R(9, 2), F(POWER11), FIRST_SEEN,
-      INSNS_POWER7 | PPC_64BX | PPC_64H | PPC_CILDST,
-      INSNS2_POWER8 | PPC2_FP_CVT_S64 | PPC2_PRCNTL | PPC2_ISA300 |
-      PPC2_ISA310 | PPC2_MEM_LWSYNC | PPC2_BCDA_ISA206, "c0d964076c" },
-};
+/* The groups' bits by their names */
+#define GROUP(name, word, bit) enum { name = 1ULL << (bit) };
+#include "insns-history.h.inc"
 
 static const struct {
-    uint16_t pvr;           /* the upper half; the lower is the revision */
-    PPCFamily family;
-} pvrs[] = {
-    { 0x0039, PPC_FAMILY_970 },
-    { 0x0044, PPC_FAMILY_970 },         /* 970MP */
-    { 0x003b, PPC_FAMILY_POWER5P },
-    { 0x003f, PPC_FAMILY_POWER7 },
-    { 0x004a, PPC_FAMILY_POWER7 },      /* POWER7+ */
-    { 0x004b, PPC_FAMILY_POWER8 },      /* POWER8E */
-    { 0x004c, PPC_FAMILY_POWER8 },      /* POWER8NVL */
-    { 0x004d, PPC_FAMILY_POWER8 },
-    { 0x004e, PPC_FAMILY_POWER9 },
-    { 0x0080, PPC_FAMILY_POWER10 },
-    { 0x0082, PPC_FAMILY_POWER11 },
-};
-
-/* CPU_POWERPC_LOGICAL_*: the PVRs of compatibility modes */
-static const struct {
-    uint32_t pvr;
-    PPCFamily family;
-} modes[] = {
-    { 0x0f000003, PPC_FAMILY_POWER7 },
-    { 0x0f100003, PPC_FAMILY_POWER7 },  /* POWER7+ */
-    { 0x0f000004, PPC_FAMILY_POWER8 },
-    { 0x0f000005, PPC_FAMILY_POWER9 },
-    { 0x0f000006, PPC_FAMILY_POWER10 },
-    { 0x0f000007, PPC_FAMILY_POWER11 },
+    PPCRelease release;
+    unsigned families;
+    enum { FIRST_SEEN, ADDED, REMOVED } kind;
+    PPCInsns insns;
+} history[] = {
+#define CHANGE(release, families, kind, flags, flags2, commit) \
+    { release, families, kind, { flags, flags2 } },
+#include "insns-history.h.inc"
 };
 
 static const struct {
     const char *name;
-    /*
-     * What the releases up to 9.1 sent for pseries <= 2.7 besides the groups.
-     * Bits that joined a msr_mask since 2.7 (MSR_TS0, MSR_TS1) were not sent.
-     */
+    PPCInsns insns;
+} groups[] = {
+#define GROUP(name, word, bit) \
+    { #name, { word == 1 ? name : 0, word == 2 ? name : 0 } },
+#include "insns-history.h.inc"
+};
+
+/*
+ * Not hidden from guests, as their instructions were there before the group:
+ * FP_CVT_S64 was split from 64B, MEM_LWSYNC only makes lwsync cheaper, ISA300
+ * stood for tlbie from 2.10 to 7.0, and POWER10's PVR promises ISA310.
+ */
+static const PPCInsns wire_only = {
+    PPC_MEM_TLBIE, PPC2_FP_CVT_S64 | PPC2_MEM_LWSYNC | PPC2_ISA310
+};
+
+/* For hypervisors, which pseries guests are not */
+static const PPCInsns hypervisor = {
+    PPC_64H | PPC_CILDST, PPC2_PM_ISA206 | PPC2_PRCNTL
+};
+
+static const struct {
+    uint32_t pvr;
+    uint32_t mask;
+    PPCFamily family;
+} pvrs[] = {
+    { 0x00390000, 0xffff0000, PPC_FAMILY_970 },
+    { 0x00440000, 0xffff0000, PPC_FAMILY_970 },         /* 970MP */
+    { 0x003b0000, 0xffff0000, PPC_FAMILY_POWER5P },
+    { 0x003f0000, 0xffff0000, PPC_FAMILY_POWER7 },
+    { 0x004a0000, 0xffff0000, PPC_FAMILY_POWER7 },      /* POWER7+ */
+    { 0x004b0000, 0xffff0000, PPC_FAMILY_POWER8 },      /* POWER8E */
+    { 0x004c0000, 0xffff0000, PPC_FAMILY_POWER8 },      /* POWER8NVL */
+    { 0x004d0000, 0xffff0000, PPC_FAMILY_POWER8 },
+    { 0x004e0000, 0xffff0000, PPC_FAMILY_POWER9 },
+    { 0x00800000, 0xffff0000, PPC_FAMILY_POWER10 },
+    { 0x00820000, 0xffff0000, PPC_FAMILY_POWER11 },
+    /* CPU_POWERPC_LOGICAL_*: compatibility modes */
+    { 0x0f000003, 0xffffffff, PPC_FAMILY_POWER7 },
+    { 0x0f100003, 0xffffffff, PPC_FAMILY_POWER7 },      /* POWER7+ */
+    { 0x0f000004, 0xffffffff, PPC_FAMILY_POWER8 },
+    { 0x0f000005, 0xffffffff, PPC_FAMILY_POWER9 },
+    { 0x0f000006, 0xffffffff, PPC_FAMILY_POWER10 },
+    { 0x0f000007, 0xffffffff, PPC_FAMILY_POWER11 },
+};
+
+/* MSR_TS0 and MSR_TS1 are in no msr_mask here: 2.7 did not send them. */
+static const struct {
+    const char *name;
     uint64_t msr_mask;
     uint32_t nb_bats;
 } families[PPC_FAMILY__MAX] = {
@@ -147,107 +88,28 @@ static const struct {
     [PPC_FAMILY_POWER11] = { "POWER11", 0x800000000280ff37, 0 },
 };
 
-static const PPCRelease releases[] = {
-    R(2, 1), R(2, 2), R(2, 3), R(2, 4), R(2, 5), R(2, 6), R(2, 7), R(2, 8),
-    R(2, 9), R(2, 10), R(2, 11), R(2, 12), R(3, 0), R(3, 1), R(4, 0),
-    R(4, 1), R(4, 2), R(5, 0), R(5, 1), R(5, 2), R(6, 0), R(6, 1), R(6, 2),
-    R(7, 0), R(7, 1), R(7, 2), R(8, 0), R(8, 1), R(8, 2), R(9, 0), R(9, 1),
-    R(9, 2), R(10, 0),
-};
-
-typedef struct Group {
-    const char *name;
-    int word;
-    int bit;
-    bool wire_only;
-    PPCRelease kept_since;
-    const char *gates;
-} Group;
-
-static const Group groups[] = {
-#define GROUP(name, word, bit, wire_only, kept_since, gates) \
-    { #name, word, bit, wire_only, kept_since, gates },
-#include "insns-groups.h.inc"
-};
-
-static const Group *group_at(int word, int bit)
-{
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(groups); i++) {
-        if (groups[i].word == word && groups[i].bit == bit) {
-            return &groups[i];
-        }
-    }
-    return NULL;
-}
-
-static void insns_set_bit(PPCInsns *set, int word, int bit)
-{
-    *(word == 1 ? &set->flags : &set->flags2) |= 1ULL << bit;
-}
-
-static bool insns_has_bit(PPCInsns set, int word, int bit)
-{
-    return (word == 1 ? set.flags : set.flags2) >> bit & 1;
-}
-
 PPCRelease ppc_release_parse(const char *str)
 {
-    size_t i;
+    g_autofree char *plain = NULL;
+    unsigned major = 0, minor = 0;
 
-    for (i = 0; i < G_N_ELEMENTS(releases); i++) {
-        g_autofree char *known = ppc_release_format(releases[i]);
-
-        if (!strcmp(str, known)) {
-            return releases[i];
-        }
+    sscanf(str, "%u.%u", &major, &minor);
+    plain = g_strdup_printf("%u.%u", major, minor);
+    /* 2.1 to 2.12, 3.0, 3.1, and since 4.0 three releases a year */
+    if (strcmp(str, plain) || major < 2 || major > 255 ||
+        (major == 2 && !minor) ||
+        minor > (major == 2 ? 12 : major == 3 ? 1 : 2)) {
+        return 0;
     }
-    return 0;
-}
-
-char *ppc_release_format(PPCRelease release)
-{
-    return g_strdup_printf("%u.%u", release >> 8, release & 0xff);
-}
-
-PPCRelease ppc_release_next(PPCRelease release)
-{
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(releases); i++) {
-        if (releases[i] > release) {
-            return releases[i];
-        }
-    }
-    return 0;
-}
-
-char *ppc_release_list(void)
-{
-    GString *list = g_string_new(NULL);
-    PPCRelease release;
-
-    for (release = ppc_release_next(0); release;
-         release = ppc_release_next(release)) {
-        g_autofree char *name = ppc_release_format(release);
-
-        g_string_append_printf(list, "%s%s", list->len ? ", " : "", name);
-    }
-    return g_string_free(list, false);
+    return PPC_RELEASE(major, minor);
 }
 
 PPCFamily ppc_family_by_pvr(uint32_t pvr)
 {
     size_t i;
 
-    for (i = 0; i < G_N_ELEMENTS(modes); i++) {
-        if (modes[i].pvr == pvr) {
-            return modes[i].family;
-        }
-    }
     for (i = 0; i < G_N_ELEMENTS(pvrs); i++) {
-        if (pvrs[i].pvr == pvr >> 16) {
+        if ((pvr & pvrs[i].mask) == pvrs[i].pvr) {
             return pvrs[i].family;
         }
     }
@@ -257,18 +119,6 @@ PPCFamily ppc_family_by_pvr(uint32_t pvr)
 const char *ppc_family_name(PPCFamily family)
 {
     return family == PPC_FAMILY_NONE ? "unknown" : families[family].name;
-}
-
-PPCRelease ppc_family_since(PPCFamily family)
-{
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(history); i++) {
-        if (history[i].families & 1u << family) {
-            return history[i].release;
-        }
-    }
-    g_assert_not_reached();
 }
 
 /* Does row @i of the history speak of @family?  None does of NONE. */
@@ -283,28 +133,26 @@ PPCInsns ppc_insns_at(PPCFamily family, PPCRelease release)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(history); i++) {
-        PPCInsns row = { history[i].flags, history[i].flags2 };
-
         if (!row_is_of(i, family) || history[i].release > release) {
             continue;
         }
-        set = history[i].kind == REMOVED ? ppc_insns_minus(set, row)
-                                           : ppc_insns_or(set, row);
+        set = history[i].kind == REMOVED ?
+              ppc_insns_minus(set, history[i].insns) :
+              ppc_insns_or(set, history[i].insns);
     }
     return set;
 }
 
-PPCInsns ppc_insns_joined_after(PPCFamily family, PPCRelease release)
+/* What joined @family after @release.  What it had at first did not join. */
+static PPCInsns joined_after(PPCFamily family, PPCRelease release)
 {
     PPCInsns set = { 0 };
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(history); i++) {
-        PPCInsns row = { history[i].flags, history[i].flags2 };
-
         if (row_is_of(i, family) && history[i].release > release &&
             history[i].kind == ADDED) {
-            set = ppc_insns_or(set, row);
+            set = ppc_insns_or(set, history[i].insns);
         }
     }
     return set;
@@ -312,26 +160,17 @@ PPCInsns ppc_insns_joined_after(PPCFamily family, PPCRelease release)
 
 PPCInsns ppc_insns_hidden(PPCFamily family, PPCRelease release)
 {
-    PPCInsns wire_only = { 0 };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(groups); i++) {
-        if (groups[i].wire_only) {
-            insns_set_bit(&wire_only, groups[i].word, groups[i].bit);
-        }
-    }
-    return ppc_insns_minus(ppc_insns_joined_after(family, release), wire_only);
+    return ppc_insns_minus(joined_after(family, release), wire_only);
 }
 
-PPCInsns ppc_insns_mask(PPCRelease release)
+/* 2.7.1 to 9.1 lay a constant mask over what pseries <= 2.7 sends. */
+static PPCInsns constant_mask(PPCRelease release)
 {
-    PPCInsns mask = { 0 };
-    size_t i;
+    /* 16a2497bd4: what POWER8 had in 2.6; 03abfd90cf: and one group more */
+    PPCInsns mask = ppc_insns_at(PPC_FAMILY_POWER8, R(2, 6));
 
-    for (i = 0; i < G_N_ELEMENTS(groups); i++) {
-        if (groups[i].kept_since && groups[i].kept_since <= release) {
-            insns_set_bit(&mask, groups[i].word, groups[i].bit);
-        }
+    if (release >= R(7, 1)) {
+        mask.flags2 |= PPC2_MEM_LWSYNC;
     }
     return mask;
 }
@@ -342,17 +181,17 @@ PPCInsnsWire ppc_insns_wire(PPCFamily family, PPCRelease release,
     static const PPCInsns from_host = { PPC_ALTIVEC, PPC2_VSX | PPC2_DFP };
     PPCInsnsWire wire;
 
-    if (family == PPC_FAMILY_NONE || ppc_family_since(family) > release) {
-        family = PPC_FAMILY__MAX;
-        do {
-            family--;
-        } while (ppc_family_since(family) > release);
+    if (family == PPC_FAMILY_NONE) {
+        family = PPC_FAMILY__MAX - 1;
+    }
+    while (ppc_insns_empty(ppc_insns_at(family, release))) {
+        family--;
     }
     wire.msr_mask = families[family].msr_mask;
     wire.insns = ppc_insns_at(family, release);
     wire.nb_bats = families[family].nb_bats;
     if (release > PPC_RELEASE_LAST_ON_WIRE) {
-        wire.insns = ppc_insns_and(wire.insns, ppc_insns_mask(release));
+        wire.insns = ppc_insns_and(wire.insns, constant_mask(release));
         if (release >= R(3, 0)) {
             wire.insns.flags |= PPC_MEM_TLBIE;  /* bce009645b */
         }
@@ -361,98 +200,59 @@ PPCInsnsWire ppc_insns_wire(PPCFamily family, PPCRelease release,
     return wire;
 }
 
-PPCInsns ppc_insns_of_mode(uint32_t pvr)
+bool ppc_insns_check(PPCInsns stream, PPCFamily source, PPCFamily family,
+                     PPCRelease release, PPCInsns shown, PPCInsns mode,
+                     PPCInsnsVerdict *verdict)
 {
-    return ppc_insns_at(ppc_family_by_pvr(pvr),
-                        releases[G_N_ELEMENTS(releases) - 1]);
-}
+    PPCInsns unused = ppc_insns_or(wire_only, hypervisor);
+    PPCInsns since_2_7 = joined_after(source, PPC_RELEASE_LAST_ON_WIRE);
+    PPCInsns had = stream;
+    PPCInsns later, gone;
 
-bool ppc_insns_check(PPCInsns stream, PPCFamily family, PPCRelease release,
-                     PPCInsns own, PPCInsnsVerdict *verdict)
-{
-    PPCInsns expected = ppc_insns_wire(family, release, own).insns;
-    PPCInsns any = ppc_insns_joined_after(family, release);
+    /* Only 7.1 and later send this one.  What else they had, the mask drops. */
+    if (stream.flags2 & PPC2_MEM_LWSYNC) {
+        had = ppc_insns_or(had, ppc_insns_and(ppc_insns_at(source, R(7, 1)),
+                                              since_2_7));
+    }
+    /* A POWER9 sends POWER8's words, but has had its own groups. */
+    if (ppc_insns_empty(ppc_insns_at(source, PPC_RELEASE_LAST_ON_WIRE))) {
+        had = ppc_insns_or(had, ppc_insns_minus(ppc_insns_at(source, -1),
+                                                since_2_7));
+    }
+    had = ppc_insns_minus(had, unused);
+    shown = ppc_insns_minus(shown, unused);
 
-    any.flags |= PPC_MEM_TLBIE;
-    verdict->more = ppc_insns_minus(ppc_insns_minus(stream, any),
-                                    ppc_insns_or(expected, own));
-    verdict->less = ppc_insns_minus(ppc_insns_minus(expected, any), stream);
-    verdict->less = ppc_insns_and(verdict->less, own);
-    verdict->less = ppc_insns_and(verdict->less,
-                                  ppc_insns_mask(PPC_RELEASE_LAST_ON_WIRE));
-    return ppc_insns_empty(verdict->more) && ppc_insns_empty(verdict->less);
+    /* Each release sends its own groups for the same machine version. */
+    later = ppc_insns_or(joined_after(source, release),
+                         joined_after(family, release));
+    verdict->lost = ppc_insns_and(ppc_insns_minus(had, shown), later);
+    gone = ppc_insns_minus(ppc_insns_and(had, stream), shown);
+    gone = ppc_insns_minus(gone, later);
+    verdict->missing = ppc_insns_and(gone, mode);
+    verdict->above = ppc_insns_minus(gone, mode);
+    verdict->gained = ppc_insns_minus(shown, had);
+    return ppc_insns_empty(verdict->missing);
 }
 
 char *ppc_insns_names(PPCInsns set)
 {
     GString *names = g_string_new(NULL);
-    int word, bit;
+    size_t i;
 
-    for (word = 1; word <= 2; word++) {
-        for (bit = 0; bit < 64; bit++) {
-            const Group *group;
+    for (i = 0; i < G_N_ELEMENTS(groups); i++) {
+        PPCInsns group = groups[i].insns;
 
-            if (!insns_has_bit(set, word, bit)) {
-                continue;
-            }
-            group = group_at(word, bit);
-            if (names->len) {
-                g_string_append_c(names, ' ');
-            }
-            if (group) {
-                g_string_append(names, group->name);
-            } else {
-                g_string_append_printf(names, "insns_flags%s:bit%d",
-                                       word == 1 ? "" : "2", bit);
-            }
+        if (!ppc_insns_empty(ppc_insns_and(set, group))) {
+            g_string_append_printf(names, " %s", groups[i].name);
+            set = ppc_insns_minus(set, group);
         }
     }
-    return g_string_free(names, false);
-}
-
-const char *ppc_insns_gates(int word, int bit)
-{
-    const Group *group = group_at(word, bit);
-
-    return group ? group->gates : NULL;
-}
-
-const PPCInsnsChange *ppc_insns_change(size_t n)
-{
-    return n < G_N_ELEMENTS(history) ? &history[n] : NULL;
-}
-
-/* The words as the operand of a C initializer: "A | B", "0" for none */
-static char *insns_c_operand(uint64_t flags, uint64_t flags2)
-{
-    g_autofree char *names = ppc_insns_names((PPCInsns) { flags, flags2 });
-    g_auto(GStrv) list = g_strsplit(names, " ", 0);
-
-    return *names ? g_strjoinv(" | ", list) : g_strdup("0");
-}
-
-static void append_row(GString *rows, PPCFamily family, PPCRelease release,
-                       const char *change, PPCInsns set)
-{
-    g_autofree char *flags = insns_c_operand(set.flags, 0);
-    g_autofree char *flags2 = insns_c_operand(0, set.flags2);
-
-    if (!ppc_insns_empty(set)) {
-        g_string_append_printf(rows,
-                               "    { R(%u, %u), F(%s), %s, %s, %s, NULL },\n",
-                               release >> 8, release & 0xff,
-                               ppc_family_name(family), change, flags, flags2);
+    /* What has no history has no name here. */
+    if (set.flags) {
+        g_string_append_printf(names, " insns_flags:0x%" PRIx64, set.flags);
     }
-}
-
-char *ppc_insns_missing_rows(PPCFamily family, PPCRelease release,
-                             PPCInsns actual)
-{
-    PPCInsns known = ppc_insns_at(family, release);
-    GString *rows = g_string_new(NULL);
-
-    append_row(rows, family, release, "ADDED", ppc_insns_minus(actual, known));
-    append_row(rows, family, release, "REMOVED",
-               ppc_insns_minus(known, actual));
-    return g_string_free(rows, rows->len == 0);
+    if (set.flags2) {
+        g_string_append_printf(names, " insns_flags2:0x%" PRIx64, set.flags2);
+    }
+    return g_strchug(g_string_free(names, false));
 }

@@ -150,7 +150,8 @@ class Mirror(http.server.SimpleHTTPRequestHandler):
 
 # qemu-source.py on a machine whose package sources are as told
 SCRIPT = """
-import importlib.util, sys
+import importlib.util, os, sys
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
 spec = importlib.util.spec_from_file_location('qemu_source', sys.argv[1])
 qs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(qs)

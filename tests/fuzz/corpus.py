@@ -6,12 +6,16 @@
 
 A seed is a recorded stream in the short form that fuzz-stream.c describes,
 with a few pages of RAM instead of the guest's, and with the sections of the
-device state that ppc-insns looks into: in DIR/least with CPUs alone.
+device state that ppc-insns looks into: in DIR/least with CPUs alone.  In
+DIR/kept are streams as they are kept: compressed, and in libvirt save files.
 """
 
 import argparse
+import bz2
+import gzip
 import json
 import lzma
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,6 +27,7 @@ SMALL = ('timer', 'cpu', 'spapr', 'spapr_iommu', 'vty@71000000/spapr_vty')
 
 # What is done (fuzz-stream.c), and how many releases there are to do it for
 MODES, RELEASES = 16, 33
+CONTAINER = 2
 
 
 def be(value, size):
@@ -113,6 +118,30 @@ def packed(data):
     return bytes(out)
 
 
+def libvirt(stream, compression):
+    """A save file with little in its XML."""
+    words = 2, 40, 1, compression, *[0] * 15
+    return b'LibvirtQemudSave' + b''.join(
+        word.to_bytes(4, 'little') for word in words) + b'x' * 40 + stream
+
+
+def kept(stream):
+    """The ways to keep a stream, by name; without programs that are not
+    here."""
+    ways = {'gzip': gzip.compress(stream), 'bzip2': bz2.compress(stream),
+            'xz': lzma.compress(stream)}
+    for program in 'lzop', 'zstd':
+        if shutil.which(program):
+            ways[program] = subprocess.run(
+                [program, '-c'], input=stream, check=True,
+                stdout=subprocess.PIPE).stdout
+    for number, name in enumerate(('raw', 'gzip', 'bzip2', 'xz', 'lzop',
+                                   'zstd')):
+        if name == 'raw' or name in ways:
+            ways['libvirt-' + name] = libvirt(ways.get(name, stream), number)
+    return ways
+
+
 def main():
     p = argparse.ArgumentParser(description='Make seeds of recorded streams.')
     p.add_argument('--tool', required=True, help='ppc-insns')
@@ -130,6 +159,14 @@ def main():
                 short += b'\6\xfe\2' + packed(text)
             (args.dir / kind).mkdir(parents=True, exist_ok=True)
             (args.dir / kind / path.name.split('.stream')[0]).write_bytes(short)
+
+            if kind == 'least' and n % 8 == 0:
+                if text is not None:
+                    data += b'\6' + be(len(text), 4) + text
+                (args.dir / 'kept').mkdir(exist_ok=True)
+                for name, whole in kept(data).items():
+                    (args.dir / 'kept' / f'{n}-{name}').write_bytes(
+                        bytes((CONTAINER, 0, 0, 0)) + packed(whole))
 
 
 if __name__ == '__main__':

@@ -20,79 +20,32 @@
 #include "../../tools/tool-error.h"
 #include "../../tools/rewrite.h"
 
-/* The static functions behind ppc-insns show */
-#include "../../tools/cmd-show.c"
+#include "../../tools/show.h"
+#include "../../tools/container.h"
 
 #define STREAM_MOST (60 * 1024)     /* more is slow */
 
 /* What is done with a stream; just one thing, and what is slow less often */
 enum {
     JUDGE, JUDGE_KVM, SHOW, AS_FILE, AS_PIPE, REWRITE, REWRITE_KVM, FORCE,
+    CONTAINER,
 };
 
 static const uint8_t modes[16] = {
-    JUDGE, JUDGE, JUDGE, JUDGE_KVM, SHOW, SHOW, AS_FILE, AS_PIPE,
+    JUDGE, JUDGE, CONTAINER, JUDGE_KVM, SHOW, SHOW, AS_FILE, AS_PIPE,
     REWRITE, REWRITE, REWRITE, REWRITE, REWRITE_KVM, FORCE, FORCE, FORCE,
 };
 
 static const char *const models[] = {
     NULL, NULL, NULL, "POWER7", "POWER8", "POWER7+_v2.1", "970", "G5",
-    "POWER9", "POWER10", "power5+_v2.1", "power8,compat=power7",
+    "POWER9", "POWER10", "power5+_v2.1", "power8,insns-compat=none",
 };
 
 static const char *const machines[] = {
-    NULL, NULL, NULL, "pseries-2.1", "pseries-2.6", "pseries-2.7",
-    "pseries-2.12", "pseries",
+    NULL, NULL, NULL, "pseries-2.1", "pseries-2.6,cap-htm=off",
+    "pseries-2.7,max-cpu-compat=power8", "pseries-2.12,cap-ibs=fixed-na",
+    "pseries,ic-mode=xive,vsmt=1",
 };
-
-/* What cmd-show.c takes from main.c, where there is a command line */
-
-bool parse_options(const GOptionEntry *options, const char *usage, int *argc,
-                   char ***argv)
-{
-    (void)options;
-    (void)usage;
-    (void)argc;
-    (void)argv;
-    return false;
-}
-
-int complain(const char *subject, const GError *err)
-{
-    (void)subject;
-    (void)err;
-    return 2;
-}
-
-size_t device_limit(int mib)
-{
-    (void)mib;
-    return STREAM_DEVICE_LIMIT;
-}
-
-void print_json(JsonBuilder *b)
-{
-    (void)b;
-}
-
-void json_member(JsonBuilder *b, const char *name, const char *value)
-{
-    json_builder_set_member_name(b, name);
-    CHECK(!value || g_utf8_validate(value, -1, NULL));
-    json_builder_add_string_value(b, value ? value : "");
-}
-
-void json_names(JsonBuilder *b, const char *name, PPCInsns set)
-{
-    g_autofree char *names = ppc_insns_names(set);
-
-    json_member(b, name, names);
-}
-
-void print_wrapped(int indent, const char *words)
-{
-    printf("%*s%s\n", indent, "", words);
-}
 
 /* ---- the stream ----- */
 
@@ -186,7 +139,7 @@ static void check_stream(const Stream *s, size_t size)
     size_t at = 0;
     guint i;
 
-    CHECK(s->device_at + s->device->len == size && s->end <= s->device->len);
+    CHECK(s->device_at + s->device->len + s->trailing == size);
     for (i = 0; i < s->sections->len; i++) {
         const StreamSection *section = g_ptr_array_index(s->sections, i);
 
@@ -195,11 +148,14 @@ static void check_stream(const Stream *s, size_t size)
         }
         CHECK(section->part.start == at);
         CHECK(section->offset == s->device_at + at);
-        check_part(&section->part, section->vmsd, s->end);
+        check_part(&section->part, section->vmsd, s->device->len);
         at = section->part.end + (s->has_footers ? 5 : 0);
     }
-    CHECK(s->device->data[at] == 0 && at < s->end);
+    CHECK(s->device->data[at] == 0 && at < s->device->len);
     CHECK(!s->vmdesc_at || s->vmdesc_at == at + 1);
+    for (i = 0; i < s->notes->len; i++) {
+        check_message(g_ptr_array_index(s->notes, i));
+    }
     for (i = 0; i < s->cpus->len; i++) {
         const StreamCpu *cpu = &g_array_index(s->cpus, StreamCpu, i);
         int word;
@@ -284,6 +240,7 @@ static void try_rewrite(const GByteArray *data, Stream *s,
     if (device) {
         whole = sent(data, s, device, drops ? configuration_size(data) : 0);
         if (again) {
+            /* What was dropped the first time was what followed the stream. */
             CHECK(whole->len == data->len &&
                   !memcmp(whole->data, data->data, data->len));
         } else {
@@ -343,10 +300,10 @@ static void show(const Stream *s)
         CHECK(null);
     }
     stdout = null;
-    show_text("a stream", s);
+    show_text("a stream", NULL, s);
     stdout = saved;
     builder = json_builder_new();
-    show_json(builder, "a stream", s);
+    show_json(builder, "a stream", NULL, s);
 }
 
 /* A file, and a pipe, must give just what memory gave. */
@@ -377,10 +334,32 @@ static void compare_input(const GByteArray *data, const Stream *s,
     } else {
         CHECK(other->device_at == s->device_at);
         CHECK(other->device->len == s->device->len);
+        CHECK(other->trailing == s->trailing);
         CHECK(other->sections->len == s->sections->len);
         CHECK(other->cpus->len == s->cpus->len);
     }
     input_close(in);
+}
+
+/* Whatever it is kept in, there is a stream or one error. */
+static void try_container(const uint8_t *data, size_t len)
+{
+    g_autoptr(GError) err = NULL;
+    Container *c = container_memory(data, len, 1 << 24, &err);
+    g_autofree char *text = c ? container_describe(c) : NULL;
+    g_autoptr(GBytes) header = c ? container_header(c) : NULL;
+    g_autoptr(Stream) s = NULL;
+
+    check_outcome(c, err);
+    CHECK(!text || *text);
+    if (c) {
+        CHECK(!c->libvirt == !header);
+        s = stream_new(c->in);
+        if (!stream_read(s, &err)) {
+            CHECK(err);
+        }
+        container_close(c);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
@@ -388,26 +367,40 @@ int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
     Bytes bytes = { raw, raw_size };
     unsigned mode = modes[bytes_u8(&bytes) % G_N_ELEMENTS(modes)];
     unsigned to = bytes_u8(&bytes) % 40, n;
-    Destination dest = {
-        .model = models[bytes_u8(&bytes) % G_N_ELEMENTS(models)],
-        .machine = machines[bytes_u8(&bytes) % G_N_ELEMENTS(machines)],
-        .kvm = mode == JUDGE_KVM || mode == REWRITE_KVM,
-    };
+    const char *model = models[bytes_u8(&bytes) % G_N_ELEMENTS(models)];
+    const char *machine = machines[bytes_u8(&bytes) % G_N_ELEMENTS(machines)];
+    Target target = { 0 };
+    g_auto(Destination) dest = { 0 };
     g_autoptr(GByteArray) data = unpack(&bytes);
-    Input *in = input_memory(data->data, data->len);
-    g_autoptr(Stream) s = stream_new(in);
+    Input *in;
+    g_autoptr(Stream) s = NULL;
     g_autoptr(GPtrArray) reasons = NULL;
     g_autoptr(GError) err = NULL;
-    bool ok = stream_read(s, &err);
+    bool ok;
+
+    if (mode == CONTAINER) {
+        try_container(data->data, data->len);
+        return 0;
+    }
+    for (n = 0; target_next(&target) && n < to; n++) {
+        continue;
+    }
+    destination_init(&dest, target);
+    dest.kvm = mode == JUDGE_KVM || mode == REWRITE_KVM;
+    CHECK(!model || destination_set_cpu(&dest, model, NULL));
+    if (mode < REWRITE) {
+        /* rewrite has no --machine */
+        CHECK(!machine || destination_set_machine(&dest, machine, NULL));
+    }
+    in = input_memory(data->data, data->len);
+    s = stream_new(in);
+    ok = stream_read(s, &err);
 
     check_outcome(ok, err);
     if (mode == AS_FILE || mode == AS_PIPE) {
         compare_input(data, s, err, mode == AS_PIPE);
     } else if (ok) {
         check_stream(s, data->len);
-        for (n = 0; target_next(&dest.to) && n < to; n++) {
-            continue;
-        }
         switch (mode) {
         case SHOW:
             show(s);
@@ -417,7 +410,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
             reasons = judged(s, &dest);
             break;
         default:
-            dest.machine = NULL;        /* rewrite has no --machine */
             try_rewrite(data, s, &dest, mode == FORCE, false);
         }
     }

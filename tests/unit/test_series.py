@@ -602,6 +602,27 @@ and in target/ppc.
         self.refused("series/00-cover.toml: unknown feature 'odd'; series/bases.toml has "
                      'caps, old, checked')
 
+    def test_probes(self):
+        """the tree tells what it has, whatever release it says it is"""
+        def has(name='checked'):
+            return series.Base(self.project, self.tree).has(name)
+
+        bases, cpu = 'project/series/bases.toml', 'tree/target/ppc/cpu.c'
+        self.assertTrue(has())
+        self.files(self.tree, {'VERSION': '5.2.0\n'})      # a backport
+        self.assertTrue(has())
+        self.assertFalse(series.Base(self.project, self.tree).expected('checked'))
+        self.files(self.tree, {'VERSION': '7.2.9\n'})
+        self.edit(cpu, 'call_me2', 'call_me3')
+        self.assertFalse(has())
+        self.edit(bases, 'contains = "call_me2"', 'contains = ["call_me3", "call_me4"]')
+        self.assertTrue(has())
+        self.edit(bases, 'contains = ["call_me3", "call_me4"]\n', '')
+        self.assertTrue(has())      # the file is there
+        self.edit(bases, 'file = "target/ppc/cpu.c"', 'file = "@gone"')
+        self.assertFalse(has())
+        self.assertTrue(has('old'))     # nothing to look at: the version tells
+
     def test_versions(self):
         """which release a VERSION stands for"""
         for version, release in (
@@ -777,7 +798,12 @@ and in target/ppc.
         self.files(self.tree, {'VERSION': 'seven\n'})
         self.refused("VERSION is 'seven', not a QEMU version")
         (self.tree / 'VERSION').unlink()
-        self.refused('{tree} is not a QEMU source tree: VERSION or target/ppc is not there')
+        self.refused('{tree} is not a QEMU source tree: VERSION is not there')
+        self.files(self.tree, {'VERSION': '12.0.0\n'})
+        (self.tree / 'target/ppc').rename(self.tree / 'target/ppd')
+        self.refused('{tree} has no target/ppc: this series is for QEMU with its '
+                     'PowerPC targets')
+        self.assertFalse(self.out.exists())
 
     def test_format_errors(self):
         """patch files that are not well formed"""
@@ -785,10 +811,6 @@ and in target/ppc.
         self.edit(use, 'needs = ["old"]', 'needs = ["checked"]')
         self.made()
         shutil.rmtree(self.out)
-        self.edit('tree/target/ppc/cpu.c', 'call_me2', 'call_me3')
-        self.refused("patch 02-use, hook 3: {tree}/target/ppc/cpu.c: 'call_me2' is not "
-                     'there, which QEMU 7.2.9 should have (feature checked in '
-                     'series/bases.toml)' + self.FITS)
         self.edit(use, '"checked"', '"chequed"')
         self.refused("patch 02-use, hook 3: unknown feature 'chequed'; series/bases.toml "
                      'has caps, old, checked' + self.FITS)
