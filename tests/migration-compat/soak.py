@@ -93,6 +93,8 @@ def run(args):
     tests = []
     for machine, cpu, smp, guest in GUESTS:
         machine = newest if machine == "newest" else machine
+        if h.version(machine.split("-")[1]) < guest.since:
+            continue
         pair, rounds = ((args.a, args.b), args.rounds) if guest is h.COUNTING else ((args.a, args.a), max(args.rounds // 2, LEAST))
         name = "soak: " + ("" if guest is h.COUNTING else f"{guest.name} ") + f"{machine} {cpu}, {rounds} rounds"
         tests.append((name, lambda p=pair, m=machine, c=cpu, n=smp, g=guest, r=rounds: soak(p, m, c, n, g, r)))

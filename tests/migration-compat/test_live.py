@@ -93,7 +93,7 @@ def rows_of(table, machines):
         for machine in itertools.chain.from_iterable(names.get(name, (name,)) for name in wanted):
             if h.version(machine.split("-")[1]) <= newest:
                 found.update((Row(machine, *each), None) for each in itertools.product(*others))
-    return list(found)
+    return [row for row in found if h.version(row.machine.split("-")[1]) >= row.guest.since]
 
 
 @dataclasses.dataclass(frozen=True)

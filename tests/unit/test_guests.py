@@ -193,7 +193,7 @@ class Moments(unittest.TestCase):
         quiet = moments.Cpu(True, 0x1300, 0x8000, moments.PECE, 0, 0xff, False)
 
         def come(moment, **changes):
-            return moments.MOMENTS[moment][1](moments.dataclasses.replace(quiet, **changes))
+            return moments.MOMENTS[moment].come(moments.dataclasses.replace(quiet, **changes))
         for moment in moments.MOMENTS:
             self.assertFalse(come(moment), moment)
         self.assertTrue(come('device', xisr=0x1100))

@@ -14,7 +14,7 @@
 #
 # Then every CPU sleeps in H_CEDE.  Every 20 ms (at 512 MHz) its decrementer
 # wakes it.  It then works with interrupts off for 3 ms, so that a stream may
-# also be taken while one waits.  A third into that, CPU 0 sends an interrupt to
+# also be taken while one waits.  Two thirds into that, CPU 0 sends an interrupt to
 # every CPU, itself included.  At the end it writes a line on the first
 # spapr-vty:
 #
@@ -124,7 +124,7 @@ _start:
         .org    0x900
         b       decrementer
 
-# Work for r5 ticks of the time base, at a place where the tests can see it
+# Two places where the tests can see a CPU: it works for r5 ticks of the time base
         .org    0xa00
 work:   mfspr   3, 268
         add     4, 3, 5
@@ -132,6 +132,16 @@ work:   mfspr   3, 268
         cmpld   3, 4
         blt     1b
         blr
+
+        .org    0xa40
+# and it stops; CPU 0 sees that, and starts it again
+stop:   li      3, 2
+        sth     3, c_stop(13)
+        addi    4, 29, stopargs - data
+        lis     3, 0
+        ori     3, 3, H_RTAS
+        sc      1
+1:      b       1b
 
         .macro  ee_off
         li      0, 2                    # EE 0, RI 1
@@ -394,10 +404,10 @@ idle:   ee_off                          # sleep unless there is work
         li      26, 0
         cmpdi   30, 0
         bne     2f
-        lis     5, 0x8                  # 1 ms with interrupts off
+        lis     5, 0x10                 # 2 ms with interrupts off
         bl      work
         bl      send
-        lis     5, 0x10
+        lis     5, 0x8
         b       3f
 2:      lis     5, 0x18                 # 3 ms
 3:      bl      work
@@ -409,15 +419,6 @@ idle:   ee_off                          # sleep unless there is work
         bl      report
         addi    31, 31, 1
         b       idle
-
-# this CPU stops; CPU 0 sees that, and starts it again
-stop:   li      3, 2
-        sth     3, c_stop(13)
-        addi    4, 29, stopargs - data
-        lis     3, 0
-        ori     3, 3, H_RTAS
-        sc      1
-1:      b       1b
 
 # CPU 0: every STOP_EVERY ticks let CPU 1 stop, if there is one; start it again a
 # tick after it has.  A CPU that sleeps in H_CEDE looks stopped to QEMU, too, so

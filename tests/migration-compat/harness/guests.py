@@ -39,6 +39,7 @@ class Guest:
     symbols: tuple = ()             # for the assembler
     patience: int = 120             # seconds after which it is lost; the limit for a step counts, too
     question: bytes = b""           # what is typed on its console to see that it answers
+    since: tuple = (2, 1)           # the first machine version that can run it
 
     # Reports that it must make after a load before we believe that it runs.
     REPORTS = 5
@@ -136,7 +137,8 @@ class SleepingGuest(Guest):
 
 COUNTING = Guest("counting", "guest.bin", "guest.S")
 SLEEPING = SleepingGuest("sleeping", "idle.bin", "idle.S", patience=60, question=b"x")
-SLEEPING_XIVE = SleepingGuest("sleeping-xive", "idle-xive.bin", "idle.S", ("XIVE=1",), patience=60, question=b"x")
+# XIVE is there without an option since pseries-4.1.
+SLEEPING_XIVE = SleepingGuest("sleeping-xive", "idle-xive.bin", "idle.S", ("XIVE=1",), patience=60, question=b"x", since=(4, 1))
 # It waits two seconds before it starts its other CPUs.
 SLEEPING_LATE = SleepingGuest("sleeping-late", "idle-late.bin", "idle.S", ("LATE=1",), patience=60, question=b"x")
 GUESTS = {guest.name: guest for guest in (COUNTING, SLEEPING, SLEEPING_XIVE, SLEEPING_LATE)}

@@ -4,6 +4,7 @@
 The guest is stopped and saved over and over, until the stream itself says that the moment has come.
 """
 import dataclasses
+import re
 import time
 
 from . import settings
@@ -15,6 +16,7 @@ PECE = 0x1f000                  # bits of LPCR that let a CPU wake; one that wai
 EE = 0x8000
 IPI, DEVICES = 2, 0x1000        # interrupts in an XISR
 WORK = range(0xa00, 0xa20)      # where idle.S works with interrupts off
+STOP = range(0xa40, 0xa80)      # and where a CPU of it stops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,32 +48,49 @@ def cpus(sections):
     return result
 
 
-# A moment: whether a key is typed while the guest stands still, and what must then be true of a CPU.
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """What is to be found in a stream."""
+    come: object                # a function of a Cpu: whether the moment has come for it
+    typed: bool = False         # a key is typed while the guest stands still
+    where: range | None = None  # where a CPU must be; to see that takes less time than to save the guest
+
+
 MOMENTS = {
     # A device interrupt is presented, and not taken.
-    "device": (True, lambda cpu: cpu.xisr >= DEVICES or cpu.signalled),
+    "device": Moment(lambda cpu: cpu.xisr >= DEVICES or cpu.signalled, typed=True),
     # An IPI is.
-    "IPI": (False, lambda cpu: cpu.xisr == IPI or cpu.signalled),
+    "IPI": Moment(lambda cpu: cpu.xisr == IPI or cpu.signalled, where=WORK),
     # A device interrupt is, to a CPU that has interrupts off and is yet to be sent an IPI, which takes its place.
-    "displaced": (True, lambda cpu: cpu.xisr >= DEVICES and not cpu.msr & EE and cpu.nip in WORK and cpu.mfrr == 0xff),
+    "displaced": Moment(lambda cpu: cpu.xisr >= DEVICES and not cpu.msr & EE and cpu.nip in WORK and cpu.mfrr == 0xff,
+                        typed=True, where=WORK),
     # A CPU has stopped, and only start-cpu may wake it.
-    "stopped": (False, lambda cpu: cpu.halted and not cpu.lpcr & PECE),
+    "stopped": Moment(lambda cpu: cpu.halted and not cpu.lpcr & PECE, where=STOP),
 }
 
 
-def save_at(vm, moment):
-    """Save the guest of VM at a MOMENT, one of MOMENTS; it stands still in the stream. Returns the stream."""
-    typed, come = MOMENTS[moment]
+def places(vm):
+    """Where each CPU of a guest is that stands still."""
+    text = vm.qmp("human-monitor-command", command_line="info registers -a")
+    return [int(place, 16) for place in re.findall(r"\bNIP ([0-9a-f]{16})", text)]
+
+
+def save_at(vm, name):
+    """Save the guest of VM at the moment NAME, one of MOMENTS; it stands still in the stream. Returns the stream."""
+    moment = MOMENTS[name]
     end = time.monotonic() + settings.timeout
     while time.monotonic() < end:
         vm.qmp("stop")
-        if typed:
+        if moment.where and not any(place in moment.where for place in places(vm)):
+            vm.qmp("cont")
+            continue
+        if moment.typed:
             vm.type(b"x")
         stream = vm.save()
-        if any(map(come, cpus(structure(stream, tool=False)))):
+        if any(map(moment.come, cpus(structure(stream, tool=False)))):
             return stream
         lines = len(vm.reports)
         vm.qmp("cont")
         if not vm.wait_reports(lines + 2):      # so that the key is read
             raise HarnessError(f"{vm.name}: the guest does not go on after a stop\n{vm.stderr}")
-    raise HarnessError(f"{vm.name}: the moment '{moment}' has not come in {settings.timeout} s")
+    raise HarnessError(f"{vm.name}: the moment '{name}' has not come in {settings.timeout} s")
