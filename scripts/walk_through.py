@@ -29,7 +29,14 @@ def diffs(page):
     """The texts of the page's diffs, in order."""
     blocks = re.findall(r'^( *)\.\. code-block:: diff\n\n((?:\1 +.*\n|\n)+)',
                         page.read_text(), re.M)
-    return [textwrap.dedent(text).rstrip('\n') + '\n' for _, text in blocks]
+    return [whole(textwrap.dedent(text).rstrip('\n')) for _, text in blocks]
+
+
+def whole(diff):
+    """A diff with the blank lines at its end that a page does not show."""
+    size, hunk = re.findall(r'^@@ -\d+,(\d+) .*\n([^@]*)\Z', diff, re.M)[0]
+    missing = int(size) - len(re.findall(r'^(?!\+)', hunk, re.M))
+    return diff + '\n' + ' \n' * missing
 
 
 class WalkThrough:
