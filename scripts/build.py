@@ -79,19 +79,29 @@ LOCKS = []
 def child(command, **kwargs):
     """Starts a command. A signal that ends us before it ends reaches it, too,
     and what it has started."""
+    def let_signals_through():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, mails.SIGNALS)
+
+    p = None
     try:
-        p = subprocess.Popen([str(c) for c in command], process_group=0, **kwargs)
-    except FileNotFoundError as e:
-        raise BuildError(f'{command[0]} is missing; scripts/setup.sh installs '
-                         'what is needed') from e
-    with p:
-        try:
-            yield p
-        except BaseException as e:
-            signum = e.code - 128 if isinstance(e, SystemExit) else signal.SIGTERM
+        with mails.no_signals():    # or one might come when it has begun, before p is set
+            try:
+                p = subprocess.Popen([str(c) for c in command], process_group=0,
+                                     preexec_fn=let_signals_through, **kwargs)
+            except FileNotFoundError as e:
+                raise BuildError(f'{command[0]} is missing; scripts/setup.sh '
+                                 'installs what is needed') from e
+        yield p
+    except BaseException as e:
+        signum = e.code - 128 if isinstance(e, SystemExit) else signal.SIGTERM
+        if p:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(p.pid, signum)
-            raise
+        raise
+    finally:
+        if p:
+            with p:
+                pass
 
 
 def finish(command, **kwargs):

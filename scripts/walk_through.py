@@ -13,7 +13,7 @@ from build import (EMULATOR, TARGET_LIST, build_tree, link_firmware, make_tree,
                    tests_in)
 
 PAGE = 'docs/devel/ppc-insns-compat.rst'
-HISTORY = 'target/ppc/insns-history.c'
+HISTORY = 'target/ppc/insns-history.h.inc'
 GUARD = '/ppc64/ppc-insns-compat/guard'
 
 # 03abfd90cf gave all classes PPC2_MEM_LWSYNC, and nothing noticed what that did
@@ -21,7 +21,8 @@ GUARD = '/ppc64/ppc-insns-compat/guard'
 MISTAKE = '03abfd90cf', 'PPC2_MEM_LWSYNC', [7, 1]
 MISTAKEN = ['970', 'POWER10', 'POWER5P', 'POWER7', 'POWER8', 'POWER9']
 
-ROW = re.compile(r'\{ R\((\d+), (\d+)\), F\((\w+)\), (\w+), (\w+), (\w+), NULL \},')
+ROW = re.compile(r'CHANGE\(R\((\d+), (\d+)\), F\((\w+)\), (\w+), (\w+), (\w+), '
+                 r'NULL\)')
 
 
 def diffs(page):
@@ -70,7 +71,8 @@ class WalkThrough:
         """Yields (name, what is wrong or None) of each thing that the page
         says. In the end all of its diffs are applied, and that is built."""
         adds = next(n for n, d in enumerate(self.diffs)
-                    if f'+++ b/{HISTORY}\n' in d.read_text())
+                    if f'+++ b/{HISTORY}\n' in d.read_text() and
+                    ROW.search(d.read_text()))
         row = set(ROW.findall(self.diffs[adds].read_text()))
         self.build(adds)
         good, rows = self.guard(self.qemu)
@@ -94,7 +96,7 @@ class WalkThrough:
         wanted = {(*release, family, 'ADDED', '0', group)
                   for family in MISTAKEN if [*map(int, release)] >= since}
         history = self.tree / HISTORY
-        rows = re.compile(r'^    \{[^{}]*"%s" \},\n' % commit, re.M)
+        rows = re.compile(r'^CHANGE\((?:(?!\nCHANGE)[^"])*"%s"\)\n' % commit, re.M)
         history.write_text(rows.sub('', history.read_text()))
         build_tree(self.tree, self.bin, TARGET_LIST, tests_in(self.tree))
         good, rows = self.guard(self.place.qemu)

@@ -25,7 +25,8 @@ class VmError(HarnessError):
 
 
 # Lines of stderr that say nothing of a migration.
-NOISE = re.compile(r"TCG doesn't support requested feature|terminating on signal|TCE64|has no peer|not connected to host network|module .* not found")
+NOISE = re.compile(r"TCG doesn't support requested feature|terminating on signal|TCE64|has no peer|"
+                   r"not connected to host network|module .* not found")
 
 
 _running = set()

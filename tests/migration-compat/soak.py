@@ -70,7 +70,10 @@ def soak(pair, machine, cpu, smp, guest, rounds):
                 wrong.append(f"round {number}: the count goes from {last} to {first}")
             if result.after != letters[side]:
                 wrong.append(f"round {number}: letters {result.after}, not {letters[side]}")
-            wrong += [f"round {number}: {line}" for line in result.group_warnings]
+            # Stock QEMU shows more than 2.6 had, and so what it sends is warned about, once; nothing else is.
+            hidden = side == 0 and letters[0] != letters[1]
+            if len(result.group_warnings) != hidden:
+                wrong += [f"round {number}: {len(result.group_warnings)} warnings about groups, not {hidden:d}", *result.group_warnings]
             memory[side].append(vm.memory())
             if number <= 2 or number > rounds - 2:      # the first and the last of each side
                 sizes[side].append(state_size(vm))
