@@ -190,7 +190,7 @@ class Moments(unittest.TestCase):
 
     def test_moments(self):
         """each moment is told from a CPU at which it has not come"""
-        quiet = moments.Cpu(True, 0x1300, 0x8000, moments.PECE, 0, 0xff, False)
+        quiet = moments.Cpu(True, 0x1300, 0x8000, moments.PECE, 1, 0, 0xff, False)
 
         def come(moment, **changes):
             return moments.MOMENTS[moment].come(moments.dataclasses.replace(quiet, **changes))

@@ -21,7 +21,7 @@ from .expect import (DEVICES, PROBES, compat_version, family, letters_expected, 
                      machines_of, output_of, release_of, stock_options, version)
 from .guests import COUNTING, GUESTS, SLEEPING, SLEEPING_XIVE, Report, firmware  # noqa: F401
 from .migration import Result, arrival, condense, judge, load, migrate, save_guest, start_guest  # noqa: F401
-from .moments import MOMENTS, save_at  # noqa: F401
+from .moments import MOMENTS, cpus, save_at  # noqa: F401
 from .recorded import Stream, find_stream, read_manifest, words_text  # noqa: F401
 from .settings import STREAMS, HarnessError, Skip  # noqa: F401
 from .suite import NOTE, arguments, at_least, in_parallel, main, run_tests, test_arguments  # noqa: F401

@@ -11,7 +11,7 @@ from . import settings
 from .compare import structure
 from .settings import HarnessError
 
-LPCR = 318
+DECR, LPCR = 22, 318
 PECE = 0x1f000                  # bits of LPCR that let a CPU wake; one that waits for start-cpu has none
 EE = 0x8000
 IPI, DEVICES = 2, 0x1000        # interrupts in an XISR
@@ -26,9 +26,15 @@ class Cpu:
     nip: int
     msr: int
     lpcr: int
+    decr: int                   # 0: it was not saved
     xisr: int                   # the interrupt that is presented to it and was not taken; 0: none
     mfrr: int                   # the IPI that it was sent; 0xff: none
     signalled: bool             # XIVE: something is presented to it and was not taken
+
+    @property
+    def stopped(self):
+        """Only start-cpu may wake it."""
+        return self.halted and not self.lpcr & PECE
 
 
 def cpus(sections):
@@ -43,7 +49,8 @@ def cpus(sections):
             continue            # an ICP that no CPU uses
         cpu, icp, tctx = parts["cpu"], parts.get("icp/server"), parts.get("xive-tctx")
         result.append(Cpu(bool(parts["cpu_common"].value("halted")), cpu.value("env.nip"), cpu.value("env.msr"),
-                          cpu.value("env.spr", LPCR), icp.value("xirr") & 0xffffff if icp else 0,
+                          cpu.value("env.spr", LPCR),
+                          cpu.value("env.spr", DECR), icp.value("xirr") & 0xffffff if icp else 0,
                           icp.value("mfrr") if icp else 0xff, bool(tctx and tctx.content[0x10] & 0x80)))
     return result
 
@@ -65,7 +72,7 @@ MOMENTS = {
     "displaced": Moment(lambda cpu: cpu.xisr >= DEVICES and not cpu.msr & EE and cpu.nip in WORK and cpu.mfrr == 0xff,
                         typed=True, where=WORK),
     # A CPU has stopped, and only start-cpu may wake it.
-    "stopped": Moment(lambda cpu: cpu.halted and not cpu.lpcr & PECE, where=STOP),
+    "stopped": Moment(lambda cpu: cpu.stopped, where=STOP),
 }
 
 
