@@ -392,6 +392,10 @@ def check_base(place, tally, brief=False):
     check_patches(tally, place.patched, sorted(
         p for p in place.series.glob('*.patch') if p.name[:4] != '0000'))
     if not brief:
+        if (place.source / 'VERSION').read_text().startswith('7.2'):
+            tally.run('ppc-insns check, and what QEMU does', [
+                sys.executable, PROJECT / 'tests/tools/test_check_qemu.py',
+                '--tool', TOOL, '--stock', place.stock, '--patched', place.qemu])
         if has_streams(place.patched):
             check_gitlab(tally, place)
         check_walk_through(tally, place)
@@ -483,7 +487,10 @@ def main():
         if args.what == 'all':
             tally.run('ppc-insns on the recorded streams, and in stock',
                       [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
-                       '--tool', TOOL, '--stock', EMULATOR])
+                       '--tool', TOOL, '--stock', EMULATOR, *(
+                           ['--analyze', analyze] if (
+                               analyze := place.source / 'scripts/analyze-migration.py'
+                           ).exists() else [])])
             check_fuzz(tally)
             tally.run('the series on all bases', [
                 sys.executable, PROJECT / 'scripts/check_bases.py'])

@@ -124,12 +124,12 @@ def start(row, side):
     return h.start_guest(side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices], row.guest)
 
 
-def move(vm, row, side):
-    """Migrate the guest of ROW to a side, and return the Result."""
+def move(vm, row, side, stopped=False):
+    """Migrate the guest of ROW to a side, and return the Result. stopped: see harness.arrival()."""
     if row.machine not in h.machines_of(side.binary):
         raise h.Skip(f"{side.binary} has no {row.machine}")
     patience = STOCK_PATIENCE if row.guest is not h.COUNTING and not side.patched else None
-    return h.migrate(vm, side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices], patience)
+    return h.migrate(vm, side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices], patience, stopped)
 
 
 def complaints(row, source, side, result):
@@ -168,7 +168,7 @@ def check_sleeper(row, source, destination):
     """Migrate the guest that sleeps: where the destination is patched, it goes on with the CPUs that it knew."""
     with start(row, source) as vm:
         before, began = vm.reports[-1], time.monotonic()
-        result = move(vm, row, destination)
+        result = move(vm, row, destination, stopped=not source.patched)
         took = time.monotonic() - began
     if result.lost and not destination.patched:
         return [f"{h.NOTE}stock QEMU loses this guest: {result.reason}"]
