@@ -94,7 +94,7 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
     stream = ppc_insns_minus(stream, ppc_insns_minus(by_caps, shown));
     if (compat_pvr) {
         mode = ppc_insns_at(ppc_family_by_pvr(compat_pvr), -1);
-        if (kvm_enabled()) {
+        if (kvm_enabled() && !ppc_insns_empty(mode)) {
             shown = ppc_insns_and(shown, mode);     /* the PCR sees to that */
         }
     }
