@@ -114,7 +114,8 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
         } else if (!kvm_enabled()) {
             error_printf("Use the -cpu model of the source.\n");
         }
-        if (!compat_pvr && source != compat->family) {
+        if (!compat_pvr && source != compat->family &&
+            compat->family >= PPC_FAMILY_POWER7) {
             error_printf("If the guest runs in a compatibility mode, set that"
                          " with -machine max-cpu-compat.\n");
         }
