@@ -200,7 +200,8 @@ class Base:
                     span = ' '.join(f'{k} {f[k]}' for k in ('from', 'until')
                                     if k in f)
                     return (f'{"needs" if want else "is for bases without"} '
-                            f'{f.get("what", name)} (QEMU {span})')
+                            f'{f.get("what", name)}' +
+                            (f' (QEMU {span})' if span else ''))
         return None
 
     def expand(self, text):
@@ -210,13 +211,15 @@ class Base:
         @{version} -> VERSION as it stands, @{opened} -> when development of
         the release after that begins. What stands between a line
         @{needs:NAME} or @{lacks:NAME} and a line @{end} stays only where the
-        base has, or has not, that feature."""
+        base has, or has not, that feature; of NAME,NAME it must have all, or
+        lack one."""
         opened = (*self.release[:2], 50)
         releases = {'version': numbers(self.version),
                     'last': self.release[:2], 'opened': opened,
                     'next': release('.'.join(map(str, opened)))[:2]}
         text = re.sub(r'^@\{(needs|lacks):([^}]*)\}\n(.*?)^@\{end\}\n', lambda m:
-                      m[3] if self.has(m[2]) == (m[1] == 'needs') else '',
+                      m[3] if all([self.has(name) for name in m[2].split(',')]) ==
+                      (m[1] == 'needs') else '',
                       text, flags=re.M | re.S)
         names = '|'.join(map(re.escape, self.facts['directories']))
         text = re.sub(rf'(?<![\w-])(?:{names})(?![\w-])',

@@ -94,7 +94,7 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
     stream = ppc_insns_minus(stream, ppc_insns_minus(by_caps, shown));
     if (compat_pvr) {
         mode = ppc_insns_at(ppc_family_by_pvr(compat_pvr), -1);
-        if (kvm_enabled()) {
+        if (kvm_enabled() && !ppc_insns_empty(mode)) {
             shown = ppc_insns_and(shown, mode);     /* the PCR sees to that */
         }
     }
@@ -114,7 +114,8 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
         } else if (!kvm_enabled()) {
             error_printf("Use the -cpu model of the source.\n");
         }
-        if (!compat_pvr && source != compat->family) {
+        if (!compat_pvr && source != compat->family &&
+            compat->family >= PPC_FAMILY_POWER7) {
             error_printf("If the guest runs in a compatibility mode, set that"
                          " with -machine max-cpu-compat.\n");
         }

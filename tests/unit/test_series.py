@@ -573,12 +573,26 @@ class Whole(unittest.TestCase):
 
     def test_parts(self):
         """parts of messages and of what is inserted for some bases only; numbers"""
+        self.edit('project/series/bases.toml', '[features.caps]\n',
+                  '[features.absent]\nfrom = "8.0"\n\n[features.caps]\n')
         self.edit('project/series/00-cover.toml', 'What it is about.\n', '''\
 @{needs:caps}
 Patch @{patch:02-use} is about caps,
 @{end}
 @{lacks:caps}
 See patch @{patch:02-use}.
+@{end}
+@{needs:caps,old}
+both,
+@{end}
+@{needs:caps,absent}
+only one,
+@{end}
+@{lacks:caps,absent}
+not both,
+@{end}
+@{lacks:caps,old}
+not one,
 @{end}
 @{needs:old}
 
@@ -588,7 +602,7 @@ and in target/ppc.
         self.edit('project/series/01-add.toml', '    thing(cpu);', '@{lacks:old}\n'
                   '    none();\n@{end}\n    thing(cpu);')
         self.made()
-        self.assertIn('\n\nPatch 2 is about caps,\n\nand in target/ppc.\n\nMade for',
+        self.assertIn('\n\nPatch 2 is about caps,\nboth,\nnot both,\n\nand in target/ppc.\n\nMade for',
                       (self.out / '0000-cover-letter.patch').read_text())
         first = (self.out / '0001-add.patch').read_text()
         self.assertIn('\n {\n+    thing(cpu); /*', first)
@@ -600,7 +614,7 @@ and in target/ppc.
                      'for this base')
         self.edit('project/series/00-cover.toml', 'Not @{patch:02-use}.', '@{needs:odd}')
         self.refused("series/00-cover.toml: unknown feature 'odd'; series/bases.toml has "
-                     'caps, old, checked')
+                     'absent, caps, old, checked')
 
     def test_probes(self):
         """the tree tells what it has, whatever release it says it is"""
@@ -944,7 +958,8 @@ class Facts(unittest.TestCase):
                  *(series.read_text(PROJECT / file) for table in tables
                    for file in table.get('files', []))]
         used |= {name for text in texts
-                 for name in re.findall(r'@\{(?:needs|lacks):(\w+)\}', text)}
+                 for names in re.findall(r'@\{(?:needs|lacks):([\w,]+)\}', text)
+                 for name in names.split(',')}
         self.assertEqual(used, set(series.load_bases(PROJECT)['features']))
 
 
