@@ -534,7 +534,7 @@ static const struct {
       true, 0, { NULL }, "PPC" },
     { "same-none", "pseries-2.6 -cpu POWER8_v2.0,insns-compat=none",
       "pseries-2.6 -cpu POWER8_v2.0,insns-compat=none", true, 0, { NULL },
-      "PPC" },
+      "PPC2_BCDA_ISA206" },
     { "loses-lq", "pseries-2.6 -cpu POWER7_v2.3,insns-compat=2.7",
       "pseries-2.6 -cpu POWER7_v2.3", true, 0,
       { "POWER7, pseries-2.6", "loses", "PPC_64BX", "insns-compat=2.7" },
