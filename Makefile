@@ -18,7 +18,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults fuzz fuzz-qemu soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults check-kvm fuzz fuzz-qemu soak setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -29,6 +29,7 @@ help:
 	@echo 'make check-series  each patch alone: applies, builds, tests, checkpatch (long)'
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
+	@echo 'make check-kvm     migration under KVM, on hosts that TCG emulates (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
 	@echo 'make series        write the patches'
@@ -94,6 +95,10 @@ check-series: setup
 
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults
+
+check-kvm: setup
+	@scripts/setup.sh gcc-powerpc64le-linux-gnu
+	@$(PYTHON) scripts/check.py $(from) kvm
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py $(from)

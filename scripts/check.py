@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 import fuzz
+import kvm
 from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
                    build_tree, environment, finish, guarded, link_firmware,
                    make_tree, parser, run, tests_in)
@@ -447,9 +449,13 @@ def check_series(place, tally):
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=[
-        'all', 'unit', 'base', 'qemu', 'series', 'faults'], help='base: all but unit')
+        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'kvm'],
+                   help='base: all but unit')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
+    p.add_argument('--host', choices=kvm.HOSTS, help='kvm: only on this host')
+    p.add_argument('-k', metavar='PATTERN',
+                   help='kvm: only tests whose names contain this expression')
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
@@ -472,6 +478,9 @@ def main():
                 print(f'--- {other.base}, in brief')
                 with other.locked():
                     check_base(other, tally, brief=True)
+        elif args.what == 'kvm':
+            with place.locked():
+                kvm.check(tally, place, args.host, args.k and ['-k', shlex.quote(args.k)] or [])
         elif args.what == 'qemu':
             with place.locked():
                 place.build()
