@@ -93,19 +93,24 @@ def words_expected(version, without=()):
 
 
 def words_of(stream):
-    """The words in a stream, one of each cpu section."""
-    return h.cpu_words(h.structure(stream))
+    """The words in a stream: what stands before the first subsection of each cpu section.
+
+    structure() would find them, too, but takes seconds for a stream here.
+    """
+    return [stream[found.start() - 28:found.start()] for found in re.finditer(rb"\x05\x07cpu/fpu\0\0\0\x01", stream)]
 
 
 def check_words(stream, version, without=()):
     """What is wrong with the words in a stream that a patched QEMU has sent."""
     wanted = words_expected(version, without)
-    return [f"words {h.words_text(words)}, not {h.words_text(wanted)}" for words in words_of(stream) if words != wanted]
+    found = words_of(stream)
+    wrong = [] if found else ["no words in the stream"]
+    return wrong + [f"words {h.words_text(words)}, not {h.words_text(wanted)}" for words in found if words != wanted]
 
 
-def subsections_of(stream, name):
-    """The names of the subsections of the first section NAME."""
-    return [part for section in h.structure(stream) if section.name == name for part, _ in section.subsections]
+def says_htm(stream):
+    """Whether the stream has the subsection for cap-htm."""
+    return b"\x05\x0dspapr/cap/htm\0\0\0\x01" in stream
 
 
 # ---- guests -------------------------------------------------------------------------------------------------------------
@@ -151,8 +156,9 @@ class IdleVm(h.Vm):
         for name, before, after in zip(("decrementer interrupts", "IPIs", "wake-ups"), old.moving, new.moving):
             if len(after) != smp:
                 wrong.append(f"{len(after)} CPUs, not {smp}")
+            # CPU 0 prints the lines, which takes so long here that it may have no time left to sleep.
             wrong += [f"CPU {cpu}: {(b - a) & 0xffff} {name} in 60 lines" for cpu, (a, b) in enumerate(zip(before, after))
-                      if (b - a) & 0xffff < 20]
+                      if (b - a) & 0xffff < 20 and (cpu or name != "wake-ups")]
         return wrong
 
 
@@ -245,7 +251,10 @@ def check_live(a, b, version, smp=1, options=()):
 
 
 def check_idle(a, b, version, smp=1, options=(), more=""):
-    """The guest that sleeps: from A to B through a file, and live back to A."""
+    """The guest that sleeps: from A to B through a file, and live back to A.
+
+    Stock is asked to take it with the XICS of the kernel alone: its emulated one forgets interrupts on load.
+    """
     name = machine(version, more)
     with idle_guest(a, name, smp, options) as vm:
         stream = vm.save()
@@ -253,8 +262,8 @@ def check_idle(a, b, version, smp=1, options=(), more=""):
         if not there.wait_reports(2):
             return [f"does not arrive on {NAMES[b]}: {h.condense(there.stderr)}"]
         wrong = there.goes_on(smp)
-        if wrong:
-            return [f"on {NAMES[b]}:", *wrong]
+        if wrong or STOCK in (a, b) and "kernel-irqchip=off" in more:
+            return wrong and [f"on {NAMES[b]}:", *wrong]
         with IdleVm(a, name, "host", smp, (*KVM, *options), "unix") as back:
             back.qmp("query-status")
             failure = there.migrate("unix:" + back.socket)
@@ -483,8 +492,8 @@ def check_htm_reset():
         while vm.reports[-1].count > 20 and time.monotonic() < end:
             time.sleep(0.05)
         stream = vm.save()
-    if "spapr/cap/htm" not in subsections_of(stream, "spapr"):
-        return [f"the stream must have spapr/cap/htm; it has {subsections_of(stream, 'spapr')}"]
+    if not says_htm(stream):
+        return ["the stream must have spapr/cap/htm"]
     return arrived(load(STOCK, stream, machine("2.6")))
 
 
@@ -495,8 +504,8 @@ def check_htm_explicit():
     for binary in STOCK, PATCHED:
         with start(binary, machine("2.6")) as vm:
             streams.append(vm.save())
-    return [f"{NAMES[binary]} sends {subsections_of(stream, 'spapr')}" for binary, stream in zip((STOCK, PATCHED), streams)
-            if "spapr/cap/htm" not in subsections_of(stream, "spapr")]
+    return [f"{NAMES[binary]} does not send spapr/cap/htm" for binary, stream in zip((STOCK, PATCHED), streams)
+            if not says_htm(stream)]
 
 
 def check_with_tm():
@@ -524,8 +533,8 @@ def tests(host):
     for version, smp, (a, b) in itertools.product(("2.6", "2.7", "newest"), (1, 2, 4), PAIRS[:2]):
         yield (f"idle pseries-{version} smp {smp}: {NAMES[a]} to {NAMES[b]} and back",
                lambda a=a, b=b, v=version, s=smp: check_idle(a, b, v, s, (), xics(v)))
-    for version, (a, b) in itertools.product(("2.6", "newest"), PAIRS[:2]):
-        yield (f"idle pseries-{version} smp 2, XICS emulated: {NAMES[a]} to {NAMES[b]} and back",
+    for version, (a, b) in itertools.product(("2.6", "newest"), (PAIRS[0], PAIRS[2])):
+        yield (f"idle pseries-{version} smp 2, XICS emulated: {NAMES[a]} to {NAMES[b]}",
                lambda a=a, b=b, v=version: check_idle(a, b, v, 2, (), xics(v) + ",kernel-irqchip=off"))
     for threads, (a, b) in itertools.product((2, 4), PAIRS[:2]):
         yield (f"idle pseries-2.6, {threads} threads a core: {NAMES[a]} to {NAMES[b]} and back",
