@@ -10,6 +10,8 @@ FORMAT ?=
 ALSO ?=
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
+STREAMS ?=
+LINUX ?=
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
@@ -18,7 +20,7 @@ flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults check-kvm fuzz fuzz-qemu soak setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-mutations check-faults check-linux check-kvm fuzz fuzz-qemu soak setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -32,6 +34,7 @@ help:
 	@echo 'make check-kvm     migration under KVM, on hosts that TCG emulates (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
+	@echo 'make check-linux   a Debian Linux guest, saved, loaded and migrated (20 minutes)'
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
@@ -46,6 +49,8 @@ help:
 	@echo 'OUT=dir                make series: where to (default: below build/)'
 	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
 	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
+	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'
+	@echo 'LINUX="--rounds 5 ..."  make check-linux: options of tests/linux/test_linux.py'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:
@@ -96,9 +101,12 @@ check-series: setup
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults
 
+check-linux: setup
+	@$(PYTHON) scripts/check.py $(from) linux -- $(if $(STREAMS),--streams '$(STREAMS)') $(LINUX)
+
 check-kvm: setup
 	@scripts/setup.sh gcc-powerpc64le-linux-gnu
-	@$(PYTHON) scripts/check.py $(from) kvm
+	@$(PYTHON) scripts/check.py $(from) kvm -- $(KVM)
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py $(from)

@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -446,20 +445,32 @@ def check_series(place, tally):
     check_patches(tally, tree, patches)
 
 
+def check_linux(place, options):
+    """A Linux guest, moved around. This takes long, and says itself what it
+    finds; returns its exit status."""
+    with place.locked():
+        place.build()
+    return finish([sys.executable, PROJECT / 'tests/linux/test_linux.py', '--qemu',
+                   place.qemu, '--stock', place.stock, *options]).returncode
+
+
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=[
-        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'kvm'],
-                   help='base: all but unit')
+        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux',
+        'kvm'],
+        help='base: all but unit')
+    p.add_argument('options', nargs='*',
+                   help='linux: options of tests/linux/test_linux.py; kvm: '
+                   'those of scripts/kvm.py; after --')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
-    p.add_argument('--host', choices=kvm.HOSTS, help='kvm: only on this host')
-    p.add_argument('-k', metavar='PATTERN',
-                   help='kvm: only tests whose names contain this expression')
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
     tally, place = Tally(args.first), Place(args.base, args.qemu)
+    if args.what == 'linux':
+        return check_linux(place, args.options)
     others = [Place(base, None) for base in args.also]
     with contextlib.suppress(Failed), tally.to_the_end():
         if args.what in ('unit', 'all', 'faults'):
@@ -480,7 +491,7 @@ def main():
                     check_base(other, tally, brief=True)
         elif args.what == 'kvm':
             with place.locked():
-                kvm.check(tally, place, args.host, args.k and ['-k', shlex.quote(args.k)] or [])
+                kvm.check(tally, place, args.options)
         elif args.what == 'qemu':
             with place.locked():
                 place.build()

@@ -13,8 +13,10 @@ build/PLACE/kvm, without root and without installing anything:
     HOST.log    what HOST wrote on its console, the last time
 """
 
+import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -193,13 +195,14 @@ class Lab:
             files[place] = found[0].resolve()
             self.add_libraries(files, files[place])
 
-    def boot(self, name, *options):
-        """Runs the tests on a host; yields the lines of its console. options: for
-        test_kvm.py. Ends QEMU after LIMIT seconds."""
+    def boot(self, name, pattern=None):
+        """Runs the tests on a host, or those whose names contain a pattern; yields
+        the lines of its console. Ends QEMU after LIMIT seconds."""
         host, kernel = HOSTS[name], next((self.root / 'boot').glob('vmlinux-*'))
         (self.share / 'command').write_text(
             'TMPDIR=/tmp PYTHONDONTWRITEBYTECODE=1 python3 /share/kvm/test_kvm.py '
-            f'--host {name} {" ".join(options)} 2>&1\n')
+            f'--host {name}' + (f' -k {shlex.quote(pattern)}' if pattern else '') +
+            ' 2>&1\n')
         command = [
             EMULATOR, '-M', host.machine, '-cpu', host.cpu, '-m', '3072',
             '-accel', 'tcg', '-net', 'none', '-display', 'none', '-vga', 'none',
@@ -223,26 +226,37 @@ class Lab:
                 timer.cancel()
 
 
-def check(tally, place, only=None, options=()):
-    """Sets up, and runs the tests on each host; only: on this one."""
+def check(tally, place, options):
+    """Sets up, and runs the tests on each host, or on that of the options."""
+    p = argparse.ArgumentParser(prog='check.py kvm --')
+    p.add_argument('--host', choices=HOSTS, help='only on this host')
+    p.add_argument('-k', metavar='PATTERN',
+                   help='only tests whose names contain this expression')
+    args = p.parse_args(options)
     lab = Lab(place)
     lab.set_up()
-    tty = sys.stderr.isatty()
-    for name in [only] if only else HOSTS:
+    for name in [args.host] if args.host else HOSTS:
         print(f'KVM on {HOSTS[name].title}:', end=' ', flush=True)
-        lines, status, shown = [], 1, time.monotonic()
-        for line in lab.boot(name, *options):
+        lines, status = [], 1
+        for line in progress(lab.boot(name, args.k)):
             if m := re.match(r'# ended with status (\d+)', line):
                 status = int(m[1])
             lines.append(line)
-            step = re.match(r'(not )?ok \d+', line)
-            if tty and step:
+        tally.count('\n'.join(lines), f'see {lab.dir}/{name}.log', status,
+                    'transactional memory|takes no more threads')
+
+
+def progress(lines):
+    """The lines, as they come. Shows how far the tests are: on a terminal the
+    last one, otherwise one now and then."""
+    tty, shown = sys.stderr.isatty(), time.monotonic()
+    for line in lines:
+        if re.match(r'(not )?ok \d+', line):
+            if tty:
                 print(f'\r\033[K{line[:79]}', end='', file=sys.stderr, flush=True)
-            elif step and time.monotonic() - shown > 20:
+            elif time.monotonic() - shown > 20:
                 print(f'    {line}', file=sys.stderr, flush=True)
                 shown = time.monotonic()
-        if tty:
-            print('\r\033[K', end='', file=sys.stderr, flush=True)
-        tally.count('\n'.join(lines), '', status,
-                    r'needs a kernel with transactional memory|KVM-HV on POWER8 '
-                    r'takes|only with a hash host')
+        yield line
+    if tty:
+        print('\r\033[K', end='', file=sys.stderr, flush=True)
