@@ -3,11 +3,10 @@
 
 A powernv or pseries machine under TCG boots the distribution's ppc64el kernel,
 with KVM; in it runs tests/kvm/test_kvm.py, with the distribution's ppc64el QEMU
-and the patched one, which is cross-built. All of that is made below
-build/PLACE/kvm, without root and without installing anything:
+and the patched one, which is cross-built in build/PLACE/kvm-bin. All else is made
+below build/PLACE/kvm, without root and without installing anything:
 
     root        packages for ppc64el, unpacked: kernel, QEMU, Python, libraries
-    bin         the patched QEMU, cross-built
     share       what the emulated host mounts: tests, streams, guests
     initramfs   what it boots from
     HOST.log    what HOST wrote on its console, the last time
@@ -61,12 +60,13 @@ LIMIT = 1800        # seconds for the tests on one host, most of which it waits
 
 
 class Lab:
-    """What the tests of one build.Place need, below its directory kvm."""
+    """What the tests of one build.Place need."""
 
     def __init__(self, place):
         self.place, self.dir = place, place.dir / 'kvm'
-        self.root, self.bin, self.share, self.initramfs = (
-            self.dir / name for name in ('root', 'bin', 'share', 'initramfs'))
+        self.root, self.share, self.initramfs = (
+            self.dir / name for name in ('root', 'share', 'initramfs'))
+        self.bin = place.dir / 'kvm-bin'
 
     def set_up(self):
         """Makes what is missing or has changed."""
