@@ -62,11 +62,14 @@ LIMIT = 1800        # seconds for the tests on one host, most of which it waits
 class Lab:
     """What the tests of one build.Place need."""
 
-    def __init__(self, place):
+    def __init__(self, place, kernel=None):
+        """kernel: a directory with boot/vmlinux-* and lib/modules of another
+        kernel than the distribution's, or None."""
         self.place, self.dir = place, place.dir / 'kvm'
         self.root, self.share, self.initramfs = (
             self.dir / name for name in ('root', 'share', 'initramfs'))
         self.bin = place.dir / 'kvm-bin'
+        self.kernel = Path(kernel).absolute() if kernel else self.root
 
     def set_up(self):
         """Makes what is missing or has changed."""
@@ -161,7 +164,7 @@ class Lab:
         for path in [p for p in files.values() if p.suffix not in ('.py', '.txt')]:
             self.add_libraries(files, path)
         for number, path in enumerate(guest.modules_in_order(
-                self.root / 'lib/modules', MODULES)):
+                self.kernel / 'lib/modules', MODULES)):
             files[f'modules/{number:02}-{guest.module_name(path)}.ko'] = path
         directories = {'dev', 'proc', 'sys', 'tmp', 'share'} | {
             str(parent) for name in files for parent in Path(name).parents
@@ -198,7 +201,10 @@ class Lab:
     def boot(self, name, pattern=None):
         """Runs the tests on a host, or those whose names contain a pattern; yields
         the lines of its console. Ends QEMU after LIMIT seconds."""
-        host, kernel = HOSTS[name], next((self.root / 'boot').glob('vmlinux-*'))
+        host, kernels = HOSTS[name], [*(self.kernel / 'boot').glob('vmlinux-*')]
+        if len(kernels) != 1:
+            raise BuildError(f'{self.kernel}/boot has {len(kernels)} files '
+                             'vmlinux-*; it needs to have one')
         (self.share / 'command').write_text(
             'TMPDIR=/tmp PYTHONDONTWRITEBYTECODE=1 python3 /share/kvm/test_kvm.py '
             f'--host {name}' + (f' -k {shlex.quote(pattern)}' if pattern else '') +
@@ -207,7 +213,7 @@ class Lab:
             EMULATOR, '-M', host.machine, '-cpu', host.cpu, '-m', '3072',
             '-accel', 'tcg', '-net', 'none', '-display', 'none', '-vga', 'none',
             '-monitor', 'none', '-chardev', 'stdio,id=c,signal=off', '-serial', 'chardev:c',
-            '-kernel', kernel, '-initrd', self.initramfs,
+            '-kernel', kernels[0], '-initrd', self.initramfs,
             '-append', f'console=hvc0 quiet {host.append}',
             '-fsdev', f'local,id=s,path={self.share},security_model=none,'
                       'readonly=on',
@@ -232,8 +238,11 @@ def check(tally, place, options):
     p.add_argument('--host', choices=HOSTS, help='only on this host')
     p.add_argument('-k', metavar='PATTERN',
                    help='only tests whose names contain this expression')
+    p.add_argument('--kernel', metavar='DIR',
+                   help="DIR/boot/vmlinux-* and DIR/lib/modules instead of the "
+                   "distribution's, as for one with transactional memory")
     args = p.parse_args(options)
-    lab = Lab(place)
+    lab = Lab(place, args.kernel)
     lab.set_up()
     for name in [args.host] if args.host else HOSTS:
         print(f'KVM on {HOSTS[name].title}:', end=' ', flush=True)
