@@ -490,10 +490,11 @@ def check_htm_reset():
     with h.Vm(PATCHED, machine("2.6"), "host", 1, KVM, kvm_stream().read()) as vm:
         if not vm.wait_reports(3):
             return ["must arrive", vm.stderr]
-        # The guest's firmware is loaded from the machine's reset on, so that it begins again.
         vm.qmp("system_reset")
         end = time.monotonic() + h.TIMEOUT
-        while vm.reports[-1].count > 20 and time.monotonic() < end:
+        while not any(later.count < earlier.count for earlier, later in itertools.pairwise(list(vm.reports))):
+            if time.monotonic() > end:
+                return ["the guest must begin again"]
             time.sleep(0.05)
         stream = vm.save()
     if not says_htm(stream):
