@@ -5,7 +5,8 @@
     test_forward.py --qemu PATCHED [--streams DIR] [--jobs 2] [-k PATTERN]
 
 Two tables, two kinds of test; test_wire.py looks at what is sent:
-    load    every recorded stream, with nothing but its own machine, CPU and number of CPUs
+    load    every recorded stream, with nothing but its own machine, CPU and number of CPUs; the guest that counts must see its
+            instructions and keep its registers, the one that sleeps ("load: sleeping ...") must wake, each of its CPUs
     option  streams that meet another CPU, a compatibility mode, the insns-compat property; damaged streams
 """
 import dataclasses
@@ -28,6 +29,15 @@ def letters_after(row, release):
         needs it is started with insns-compat=2.7; that is a row of the next table.
     """
     return h.letters_expected(row.cpu, row.machine, release, patched=True)
+
+
+def check_sleeper(qemu, row):
+    """The guest that sleeps: it goes on, and knows its CPUs by the server numbers that it was born with."""
+    result = h.load(qemu, row)
+    wrong = [] if result.loaded else ["must load, and go on"]
+    if result.loaded and result.console[-1].numbers["srv"] != row.servers:
+        wrong.append(f"MANIFEST.tsv says that its server numbers are {row.servers}")
+    return wrong + (result.describe() if wrong else [])
 
 
 def check_load(qemu, row):
@@ -117,9 +127,9 @@ CASES = (
 def cut_stream(row, where):
     """The stream of ROW up to a point of its first cpu section (see Case.cut)."""
     stream = row.read()
-    end = stream.index(row.words) + len(row.words)
-    start = stream.rindex(b"\x03cpu", 0, end)
-    return stream[:start + int((end - start) * where)]
+    section = next(section for section in h.structure(stream) if section.name == "cpu")
+    body = section.at + 14 + len(section.name)
+    return stream[:section.at + int((body + section.start - section.at) * where)]
 
 
 def check_case(qemu, rows, case):
@@ -146,7 +156,9 @@ def check_case(qemu, rows, case):
 def tests(qemu, rows):
     """All tests as (name, function) pairs."""
     for row in rows:
-        yield f"load: {row.name}", lambda row=row: check_load(qemu, row)
+        check_row = check_load if row.guest is h.COUNTING else check_sleeper
+        yield f"load: {row.name}", lambda row=row, check_row=check_row: check_row(qemu, row)
+    rows = [row for row in rows if row.guest is h.COUNTING]
     release = h.version(h.release_of(qemu))
     for case in CASES:
         if not h.version(case.since) <= release < h.version(case.until):
@@ -156,7 +168,7 @@ def tests(qemu, rows):
 
 def run(args):
     h.release_of(args.qemu)                     # a binary that does not run is one error, not as many as there are tests
-    return h.run_tests(tests(args.qemu, h.read_manifest(args.streams)), args.jobs, args.k)
+    return h.run_tests(tests(args.qemu, h.read_manifest(args.streams, guest=None)), args.jobs, args.k)
 
 
 if __name__ == "__main__":

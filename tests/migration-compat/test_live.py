@@ -4,9 +4,12 @@
 
     test_live.py --a PATCHED --b STOCK [-k PATTERN] [--full]
 
-Give two patched ones, or two stock ones, with --a-is and --b-is. Two kinds of test:
-    a guest goes from one side to the other, for each row of TABLE
+Give two patched ones, or two stock ones, with --a-is and --b-is. Three kinds of test:
+    a guest goes from one side to the other, for each row of TABLE; the guest that sleeps also from a patched side to itself
     a guest goes to the other side and comes back: what it lost or gained there is as it was
+    moment: the guest that sleeps is saved by a patched side just when an interrupt waits, or a CPU is stopped, and loaded there
+
+Stock QEMU itself loses the guest that sleeps when it loads it. That is told, and fails no test.
 """
 import dataclasses
 import itertools
@@ -19,23 +22,47 @@ MACHINES = ("pseries-2.6", "pseries-2.7", "pseries-2.12", "pseries-6.2", "newest
 CPUS = ("POWER7", "POWER8", "POWER9")           # 2.7 and older did not know POWER9; 7.2 runs it there all the same
 EACH_DEVICE = tuple(name for name in h.DEVICES if name not in ("bare", "all devices"))
 
-# Machine versions, CPUs, numbers of CPUs, device sets (see harness.DEVICES): all combinations in a line are tested, each once.
-# To test another one, add a line. "newest" is the newest machine version that both sides have, "all" are all of them; what is newer
+COUNTS, SLEEPS = (h.COUNTING,), (h.SLEEPING,)
+
+# Machine versions, CPUs, numbers of CPUs, device sets (see harness.DEVICES), guests (see harness.GUESTS): all combinations in a
+# line are tested, each once. To test another one, add a line. "newest" is the newest machine version that both sides have, "all" are all of them; what is newer
 # than that is left out. All of these work from stock 7.2.22 to stock 7.2.22 with harness.stock_options().
 # pseries-3.0 to 7.2 print warnings about cap-cfpc, cap-sbbc, cap-ibs and cap-ccf-assist, which TCG lacks; pseries-2.x do not
 # ask for them.
 TABLE = (
-    (MACHINES, CPUS, (1, 4), ("bare", "all devices")),
-    (MACHINES, ("POWER8",), (1,), EACH_DEVICE),
-    (("pseries-2.11",), CPUS, (1,), ("bare",)),
-    (("all",), ("POWER8",), (1,), ("bare",)),
+    (MACHINES, CPUS, (1, 4), ("bare", "all devices"), COUNTS),
+    (MACHINES, ("POWER8",), (1,), EACH_DEVICE, COUNTS),
+    (("pseries-2.11",), CPUS, (1,), ("bare",), COUNTS),
+    (("all",), ("POWER8",), (1,), ("bare",), COUNTS),
+    (("pseries-2.6", "newest"), ("POWER7", "POWER8"), (1, 4), ("bare",), SLEEPS),
+    (("newest",), ("POWER9",), (1, 4), ("bare",), SLEEPS + (h.SLEEPING_XIVE,)),
+    (("newest",), ("POWER10",), (4,), ("bare",), (h.SLEEPING_XIVE,)),
 )
-FULL = ((MACHINES, CPUS, (1, 4), EACH_DEVICE),)
+FULL = (
+    (MACHINES, CPUS, (1, 4), EACH_DEVICE, COUNTS),
+    (MACHINES, CPUS, (1, 2, 4), ("bare", "all devices"), SLEEPS),
+    (("newest",), ("POWER9", "POWER10"), (1, 2, 4), ("bare", "all devices"), (h.SLEEPING_XIVE,)),
+)
 
 THERE_AND_BACK = (
-    (("pseries-2.6", "pseries-2.7"), CPUS, (1,), ("bare",)),
-    (("pseries-2.6", "pseries-2.7", "newest"), ("POWER8",), (4,), ("all devices",)),
+    (("pseries-2.6", "pseries-2.7"), CPUS, (1,), ("bare",), COUNTS),
+    (("pseries-2.6", "pseries-2.7", "newest"), ("POWER8",), (4,), ("all devices",), COUNTS),
 )
+
+# The same, for guests that are saved at a moment (see harness.MOMENTS); the moments come last.
+AT_MOMENTS = (
+    (("pseries-2.6",), ("POWER7",), (4,), ("bare",), SLEEPS, ("IPI",)),
+    (("pseries-2.6",), ("POWER8",), (4,), ("bare",), SLEEPS, ("stopped",)),
+    (("newest",), ("POWER8",), (1,), ("bare",), SLEEPS, ("device", "displaced")),
+    (("newest",), ("POWER8",), (4,), ("bare",), SLEEPS, ("IPI",)),
+    (("newest",), ("POWER9",), (1,), ("bare",), SLEEPS, ("device",)),
+    (("newest",), ("POWER9",), (1,), ("bare",), (h.SLEEPING_XIVE,), ("device",)),
+    (("newest",), ("POWER9",), (4,), ("bare",), (h.SLEEPING_XIVE,), ("IPI", "stopped")),
+    (("newest",), ("POWER10",), (1,), ("bare",), (h.SLEEPING_XIVE,), ("IPI",)),
+)
+
+# Seconds that a guest gets in a stock QEMU, which is nearly always lost there.
+STOCK_PATIENCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +72,12 @@ class Row:
     cpu: str
     smp: int
     devices: str
+    guest: h.guests.Guest
+    moment: str | None = None
 
     def __str__(self):
-        return f"{self.machine} {self.cpu} smp {self.smp} {self.devices}"
+        return f"{self.machine} {self.cpu} smp {self.smp} {self.devices}" + \
+            (f" {self.guest.name}" if self.guest is not h.COUNTING else "") + (f", {self.moment}" if self.moment else "")
 
 
 def rows_of(table, machines):
@@ -87,14 +117,15 @@ def start(row, side):
     """Start the guest of ROW on a side."""
     if row.machine not in h.machines_of(side.binary):
         raise h.Skip(f"{side.binary} has no {row.machine}")
-    return h.start_guest(side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices])
+    return h.start_guest(side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices], row.guest)
 
 
 def move(vm, row, side):
     """Migrate the guest of ROW to a side, and return the Result."""
     if row.machine not in h.machines_of(side.binary):
         raise h.Skip(f"{side.binary} has no {row.machine}")
-    return h.migrate(vm, side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices])
+    patience = STOCK_PATIENCE if row.guest is not h.COUNTING and not side.patched else None
+    return h.migrate(vm, side.binary, side.machine(row), row.cpu, row.smp, h.DEVICES[row.devices], patience)
 
 
 def complaints(row, side, result):
@@ -127,6 +158,33 @@ def check(row, source, destination):
     return wrong + (result.describe() if wrong else [])
 
 
+def check_sleeper(row, source, destination):
+    """Migrate the guest that sleeps: where the destination is patched, it goes on with the CPUs that it knew."""
+    with start(row, source) as vm:
+        result = move(vm, row, destination)
+        servers = vm.reports[-1].numbers["srv"]
+    if result.lost and not destination.patched:
+        return [f"{h.NOTE}stock QEMU loses this guest: {result.reason}"]
+    return sleeps_on(result, servers)
+
+
+def sleeps_on(result, servers):
+    """What is wrong with the guest that sleeps, which was to arrive and knows its CPUs as SERVERS."""
+    wrong = [] if result.loaded else ["must arrive, and go on"]
+    if result.loaded and result.console[-1].numbers["srv"] != servers:
+        wrong.append(f"the guest must know its CPUs as {servers}")
+    return wrong + (result.describe() if wrong else [])
+
+
+def check_moment(row, side):
+    """Save the guest that sleeps at a moment, and load it into the same QEMU."""
+    with start(row, side) as vm:
+        stream = h.save_at(vm, row.moment)
+        servers = vm.reports[-1].numbers["srv"]
+    recorded = h.Stream("", h.release_of(side.binary), side.machine(row), row.cpu, row.smp, b"", "", "", row.guest)
+    return sleeps_on(h.load(side.binary, recorded, stream=stream, stopped=True), servers)
+
+
 def check_back(row, home, abroad):
     """Migrate a running guest to the other side and back."""
     with start(row, home) as first:
@@ -146,6 +204,12 @@ def tests(a, b, full):
     machines = h.machine_versions(a.binary, b.binary)
     for row in rows_of(TABLE + (FULL if full else ()), machines):
         sides = [[side] for side in (a, b)]
+        if row.guest is not h.COUNTING:
+            for source, destination in ((a, b), (b, a), (a, a), (b, b)):
+                if source is not destination or source.patched:
+                    yield f"{row}: {source.name} to {destination.name}", \
+                        lambda r=row, s=source, d=destination: check_sleeper(r, s, d)
+            continue
         if h.stock_options(row.machine, row.cpu) and row.devices == "bare":
             for variants in sides:
                 if variants[0].patched:
@@ -156,6 +220,10 @@ def tests(a, b, full):
     for row in rows_of(THERE_AND_BACK, machines):
         for home, abroad in ((a, b), (b, a)):
             yield f"{row}: {home.name} to {abroad.name} and back", lambda r=row, s=home, d=abroad: check_back(r, s, d)
+    for row in rows_of(AT_MOMENTS, machines):
+        for side in (a, b):
+            if side.patched:
+                yield f"moment: {row}: {side.name} to {side.name}", lambda r=row, s=side: check_moment(r, s)
 
 
 def run(args):
