@@ -29,8 +29,9 @@ import packages
 import series
 from build import EMULATOR, PROJECT, TARGET_LIST, BuildError, say
 
-sys.path.insert(0, str(PROJECT / 'tests/linux'))
+sys.path[:0] = [str(PROJECT / 'tests' / d) for d in ('linux', 'migration-compat')]
 import guest  # noqa: E402  (found through the line above)
+import harness  # noqa: E402
 
 ARCHITECTURE, TRIPLET = 'ppc64el', 'powerpc64le-linux-gnu'
 # What the emulated host runs, and what the patched QEMU is built with.
@@ -74,10 +75,13 @@ class Lab:
     def set_up(self):
         """Makes what is missing or has changed."""
         self.dir.mkdir(parents=True, exist_ok=True)
-        self.get_root()
-        self.build()
-        self.make_share()
-        self.make_initramfs()
+        try:
+            self.get_root()
+            self.build()
+            self.make_share()
+            self.make_initramfs()
+        except (packages.PackageError, harness.HarnessError) as e:
+            raise BuildError(str(e)) from e
 
     def get_root(self):
         """Unpacks the packages, in the release of the place's base."""
@@ -132,15 +136,9 @@ class Lab:
         for name in 'kvm', 'migration-compat':
             shutil.copytree(PROJECT / 'tests' / name, self.share / name,
                             ignore=shutil.ignore_patterns('__pycache__'))
-        firmware = self.share / 'firmware'
-        firmware.mkdir()
-        (firmware / 'spapr-rtas.bin').write_bytes(b'no RTAS\n')
-        for name in 'guest', 'idle':
-            source = PROJECT / f'tests/migration-compat/guest/{name}.S'
-            out = self.dir / f'{name}.o'
-            build.run(['powerpc64-linux-gnu-as', '-mbig', '-a64', '-o', out, source])
-            build.run(['powerpc64-linux-gnu-ld', '-EB', '-Ttext', '0', '--oformat',
-                       'binary', '-o', firmware / f'{name}.bin', out])
+        (self.share / 'unit').mkdir()
+        shutil.copy(PROJECT / 'tests/unit/tap.py', self.share / 'unit')
+        harness.firmware(self.share / 'firmware')
         build.run([f'{TRIPLET}-gcc', f'--sysroot={self.root}', '-O2', '-shared',
                    '-fPIC', '-o', self.share / 'nohw.so',
                    PROJECT / 'tests/kvm/nohw.c'])
