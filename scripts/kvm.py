@@ -250,7 +250,7 @@ def check(tally, place, options):
                 status = int(m[1])
             lines.append(line)
         tally.count('\n'.join(lines), f'see {lab.dir}/{name}.log', status,
-                    'transactional memory|takes no more threads')
+                    'transactional memory|takes no more threads|XIVE of an emulated host')
 
 
 def progress(lines):
