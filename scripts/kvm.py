@@ -228,6 +228,7 @@ class Lab:
                     yield line.strip('\r\n')
             finally:
                 timer.cancel()
+                p.kill()        # there is nothing in it to be saved
 
 
 def check(tally, place, options):

@@ -497,7 +497,8 @@ def tests_sleeping(host):
     for threads, (a, b) in itertools.product((2, 4), PAIRS[:2]):
         yield (f"sleeping pseries-2.6, {threads} threads a core: {NAMES[a]} to {NAMES[b]} and back",
                lambda a=a, b=b, t=threads: in_kernel(host) or check_threads(a, b, t, host))
-    if HOSTS[host] == "POWER9":
+    # It asks for radix.
+    if host in ("power9-radix", "nested"):
         for smp, a in itertools.product((1, 4), (STOCK, PATCHED)):
             yield (f"sleeping pseries-newest smp {smp}, XIVE emulated: {NAMES[a]} to patched",
                    lambda a=a, s=smp: check_sleeping(a, PATCHED, machine("newest", ",ic-mode=xive,kernel-irqchip=off"), s, (),
