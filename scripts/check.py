@@ -487,12 +487,12 @@ def main():
         if args.what in ('unit', 'all', 'faults'):
             check_unit(tally)
         if args.what == 'all':
+            with place.locked():
+                place.get_source()
             tally.run('ppc-insns on the recorded streams, and in stock',
                       [sys.executable, PROJECT / 'tests/tools/test_ppc_insns.py',
-                       '--tool', TOOL, '--stock', EMULATOR, *(
-                           ['--analyze', analyze] if (
-                               analyze := place.source / 'scripts/analyze-migration.py'
-                           ).exists() else [])])
+                       '--tool', TOOL, '--stock', EMULATOR, '--analyze',
+                       place.source / 'scripts/analyze-migration.py'])
             check_fuzz(tally)
             tally.run('the series on all bases', [
                 sys.executable, PROJECT / 'scripts/check_bases.py'])
