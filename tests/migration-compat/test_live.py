@@ -62,9 +62,6 @@ AT_MOMENTS = (
     (("newest",), ("POWER10",), (1,), ("bare",), (h.SLEEPING_XIVE,), ("IPI",)),
 )
 
-# Seconds in the unit in which the guest that sleeps prints the time base, which has 512 MHz.
-TIME_BASE_UNIT = 2 ** 20 / 512e6
-
 # Seconds that a guest gets in a stock QEMU, which is nearly always lost there.
 STOCK_PATIENCE = 2
 
@@ -176,7 +173,7 @@ def check_sleeper(row, source, destination):
     if not wrong:
         # The guest's clock is that of the host, also while it is on its way: it neither jumps nor goes back, which looks like a
         # jump of two minutes, as the number wraps.
-        passed = h.SLEEPING.moved(before, result.console[-1], "tb")[0] * TIME_BASE_UNIT
+        passed = h.SLEEPING.seconds(before, result.console[-1])
         if passed > took + 1:
             wrong = [f"the guest's clock went on by {passed:.2f} s, in {took:.2f} s", *result.describe()]
     return wrong

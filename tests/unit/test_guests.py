@@ -57,6 +57,16 @@ class Sleeping(unittest.TestCase):
         for text in whole[3:], whole[:30] + whole, 'x' + whole:
             self.assertIsNone(guests.SLEEPING.report(text.encode()))
 
+    def test_busy(self):
+        """a guest that rests uses little CPU time; one CPU of two that spins is seen"""
+        first, *_, last = run(guests.SLEEPING.REST + 1)
+        self.assertTrue(guests.SLEEPING.rested(first, last))
+        self.assertFalse(guests.SLEEPING.rested(first, run(5)[-1]))
+        for spinning in range(3):
+            seconds = (spinning * 20 + (2 - spinning) * 3) / 1000 * guests.SLEEPING.REST
+            why = guests.SLEEPING.busy(first, last, 2, seconds)
+            self.assertEqual(bool(why), spinning > 0, why)
+
     def test_recorded_line(self):
         """a line of the recorded guests, which have fewer numbers"""
         report = guests.SLEEPING.report(

@@ -70,12 +70,23 @@ class Guest:
         """Whether what it said since it was asked is the answer."""
         return True
 
+    def rested(self, _before, _after):
+        """Whether the time between two reports is enough to see whether it rests (busy())."""
+        return True
+
+    def busy(self, _before, _after, _smp, _seconds):
+        """In words, why a guest that was to rest did not, if QEMU used so many seconds of CPU time between two reports."""
+        return ""
+
 
 class SleepingGuest(Guest):
     """The guest that sleeps (idle.S): each CPU still wakes, and takes timer interrupts, IPIs and those of devices."""
 
     # Ticks of CPU 0 to look at, and how often each CPU must have taken a timer interrupt and an IPI, and left H_CEDE, by then.
     TICKS = 10
+    # Ticks in which its CPUs are watched, and how much of them they may run. They work for 3 ms of the 20 of a tick; one of four
+    # that never sleeps makes it more than a third. Other work on the host makes it less, never more.
+    REST, SHARE, TICK = 25, 0.3, 0.020
     # Lines that say BAD, in a row, after which there is no hope: three seconds.
     BAD = 150
 
@@ -133,6 +144,17 @@ class SleepingGuest(Guest):
 
     def answered(self, before, after):
         return any(self.moved(before, after, "dev"))
+
+    def seconds(self, before, after):
+        """The time between two reports by the time base, which has 512 MHz and is printed in units of 2^20."""
+        return self.moved(before, after, "tb")[0] * 2 ** 20 / 512e6
+
+    def rested(self, before, after):
+        return after.count >= before.count + self.REST
+
+    def busy(self, before, after, smp, seconds):
+        share = seconds / self.TICK / (after.count - before.count) / smp
+        return "" if share <= self.SHARE else f"its CPUs were to rest, and ran for {share:.0%} of the time"
 
 
 COUNTING = Guest("counting", "guest.bin", "guest.S")

@@ -106,6 +106,12 @@ def judge(vm, before="", patience=None):
         vm.type(guest.question)
         if not vm.wait_for(lambda reports: guest.answered(asked, reports[-1]), patience):
             opinion = WAIT, "the guest took no interrupt from the device that was used"
+    if opinion[0] == RUNS:
+        rests, used = vm.reports[-1], vm.cpu_time()
+        if not vm.wait_for(lambda reports: guest.rested(rests, reports[-1]), patience):
+            opinion = WAIT, "the guest ran, and stopped"
+        elif busy := guest.busy(rests, vm.reports[-1], vm.smp, vm.cpu_time() - used):
+            opinion = LOST, busy
     reports = list(vm.reports)
     result = Result("stuck", before=before, command=vm.command, console=reports)
     if reports:

@@ -156,6 +156,15 @@ class Vm:
         with open(f"/proc/{self._process.pid}/status", encoding="utf-8") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
+    def cpu_time(self):
+        """How much CPU time QEMU has used, all threads together, in seconds; 0 once it has ended."""
+        try:
+            with open(f"/proc/{self._process.pid}/stat", encoding="utf-8") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            return 0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")       # utime and stime
+
     def kill(self):
         """Kill QEMU with all that it started, and wait for it to be gone."""
         if self._process.poll() is None:
