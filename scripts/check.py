@@ -358,6 +358,8 @@ def check_migration(tally, place, brief):
         tests += [('live, patched and stock, both ways', 'test_live.py', *pair, *live),
                   ('memory, sent while the guest writes to it', 'test_memory.py',
                    *pair, *live),
+                  ('snapshots, loaded one after the other', 'test_snapshot.py',
+                   '--qemu', place.qemu, *live),
                   ('around and around', 'soak.py', *pair, '--rounds', '20',
                    *live)]
     with tempfile.NamedTemporaryFile() as file:

@@ -119,6 +119,20 @@ class Vm:
         """Wait until there are NUMBER reports in self.reports; False if QEMU ended before or time ran out."""
         return self.wait_for(lambda reports: len(reports) >= number)
 
+    def wait_back(self, timeout=None):
+        """Wait until the guest counts less than it did, as after a snapshot was loaded, and forget what it said before.
+
+        False if QEMU ended before or time ran out.
+        """
+        def back(reports):
+            return next((n for n in range(1, len(reports)) if reports[n].count < reports[n - 1].count), None)
+
+        if not self.wait_for(back, timeout):
+            return False
+        with self._news:
+            del self.reports[:back(self.reports)]
+        return True
+
     def type(self, keys):
         """Type KEYS, bytes, on the console of the guest."""
         try:
