@@ -160,16 +160,19 @@ class Vm:
             time.sleep(0.05)
 
     def migrate(self, uri):
-        """Migrate to URI, to the end."""
-        self.qmp("migrate-set-parameters", max_bandwidth=1 << 33)
+        """Migrate to URI, to the end. Where the guest writes faster than a busy host sends, let it stand still for longer."""
+        self.qmp("migrate-set-parameters", max_bandwidth=1 << 33, downtime_limit=300)
         self.qmp("migrate", uri=uri)
-        end = time.monotonic() + TIMEOUT
+        end, patient = time.monotonic() + TIMEOUT, True
         while time.monotonic() < end:
             state = self.qmp("query-migrate")
             if state.get("status") == "completed":
                 return
             if state.get("status") in ("failed", "cancelled"):
                 raise VmError(state.get("error-desc", "migration " + state["status"]))
+            if patient and time.monotonic() > end - TIMEOUT / 2:
+                self.qmp("migrate-set-parameters", downtime_limit=60000)
+                patient = False
             time.sleep(0.02)
         raise VmError(f"migration still {state.get('status')} after {TIMEOUT} s")
 
