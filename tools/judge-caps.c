@@ -80,7 +80,7 @@ static void judge_htm(Judge *j)
                             " cap-htm=off; under KVM, say --kvm", j->to));
     } else if (there == 0 && is_default && here < 0 && !dest->kvm) {
         /* Told which options there are, we know that this one is not. */
-        judge_add(j, dest->machine != NULL, UNPATCHED,
+        judge_add(j, dest->machine && !dest->name_only, UNPATCHED,
             g_strdup_printf("TCG does not start with cap-htm=on, which is the"
                             " default of this machine in %s", j->to),
             g_strdup("-machine cap-htm=off"));

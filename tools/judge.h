@@ -51,6 +51,9 @@ PPCFamily judge_family(const StreamCpu *cpu, const Destination *dest);
 /** judge_machine: the upstream machine that @dest's is, or is like */
 const char *judge_machine(const Stream *s, const Destination *dest);
 
+/** judge_ddw: do @dest's PCI host bridges have a second DMA window? */
+bool judge_ddw(const Stream *s, const Destination *dest);
+
 /** judge_needs_htm_off: does TCG of @dest need a stream with cap-htm=off? */
 bool judge_needs_htm_off(const Stream *s, const Destination *dest);
 
