@@ -73,7 +73,8 @@ static bool refuse_machine(const Stream *s, const Destination *dest,
     for (i = 0; i < reasons->len && !force; i++) {
         const Reason *reason = g_ptr_array_index(reasons, i);
 
-        if (reason->refuses && reason->who & UNPATCHED) {
+        if (reason->refuses &&
+            reason->who & (dest->series ? PATCHED : UNPATCHED)) {
             g_set_error(errp, TOOL_ERROR, TOOL_ERROR_REFUSED, "%s%s%s",
                         reason->what, reason->advice ? "; try: " : "",
                         reason->advice ? reason->advice : "");
@@ -131,7 +132,7 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
 
 int command_rewrite(int argc, char **argv)
 {
-    gboolean force = false;
+    gboolean force = false, series = false;
     int limit = 0, expand = 0, status = EXIT_UNREADABLE;
     g_autofree char *to = NULL, *cpu = NULL, *htm = NULL, *like = NULL;
     g_autofree char *machine = NULL, *from = NULL;
@@ -153,6 +154,9 @@ int command_rewrite(int argc, char **argv)
         { "htm", 0, 0, G_OPTION_ARG_STRING, &htm,
           "Where the stream says nothing about HTM: say that it is off, as is"
           " true under TCG (default), or keep it so, for KVM", "off|keep" },
+        { "with-series", 0, 0, G_OPTION_ARG_NONE, &series,
+          "The destination has the series: leave the words as they are",
+          NULL },
         { "force", 0, 0, G_OPTION_ARG_NONE, &force,
           "Though the guest may lose groups, or the destination refuse it",
           NULL },
@@ -182,6 +186,7 @@ int command_rewrite(int argc, char **argv)
         g_error_free(err);
         return status;
     }
+    dest.series = series && series_exists(&dest);
     dest.name_only = machine && !strchr(machine, ',');
     if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO)) {
         fprintf(stderr, "ppc-insns: rewrite reads and writes streams, not"

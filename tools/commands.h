@@ -19,6 +19,7 @@
 int command_show(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_rewrite(int argc, char **argv);
+int command_options(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_history(int argc, char **argv);
 

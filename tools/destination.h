@@ -12,6 +12,7 @@
 typedef struct Destination {
     Target to;
     const Product *product;     /* that it is; NULL: upstream's */
+    bool series;                /* it has the series; for rewrite, options */
     bool kvm;                   /* or else TCG */
     char *machine;              /* of -machine; NULL: as in the stream */
     bool name_only;             /* of its options, nothing was told */

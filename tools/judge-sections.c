@@ -180,6 +180,19 @@ static bool read_virtio(const Stream *s, const StreamSection *section,
     return true;
 }
 
+bool judge_virtio_of(const Stream *s, bool *modern, bool *page_per_vq)
+{
+    guint i;
+
+    for (i = 0; i < s->sections->len; i++) {
+        if (read_virtio(s, g_ptr_array_index(s->sections, i), modern,
+                        page_per_vq)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void judge_virtio(Judge *j)
 {
     const Destination *dest = j->dest;

@@ -161,7 +161,7 @@ static bool rewrite_cpu(Rewrite *r, guint number, GError **errp)
     g_autofree char *lost = NULL;
     int i;
 
-    if (!cpu->has_words || family == PPC_FAMILY_NONE ||
+    if (dest->series || !cpu->has_words || family == PPC_FAMILY_NONE ||
         ppc_family_since(family) > dest->to.release) {
         return true;    /* judge() has a word to say where that is wrong */
     }
@@ -234,7 +234,7 @@ static bool rewrite_htm(Rewrite *r, GError **errp)
             return false;
         }
         rewrite_replace(r, sub->start, sub->end - sub->start, NULL, 0);
-    } else if (!sub && judge_needs_htm_off(s, dest)) {
+    } else if (!sub && !dest->series && judge_needs_htm_off(s, dest)) {
         uint8_t off[2 + sizeof(name) - 1 + 4 + 1] = { 0x05, sizeof(name) - 1 };
 
         if (uses_htm(s)) {
@@ -397,7 +397,8 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
     for (i = 0; i < reasons->len; i++) {
         const Reason *reason = g_ptr_array_index(reasons, i);
 
-        if (reason->refuses && reason->who & UNPATCHED &&
+        if (reason->refuses &&
+            reason->who & (dest->series ? PATCHED : UNPATCHED) &&
             !rewrite_object(&r, errp, g_strdup_printf(
                 "%s%s%s", reason->what, reason->advice ? "; try: " : "",
                 reason->advice ? reason->advice : ""))) {
