@@ -46,6 +46,6 @@ void rewrite_describe_iommu(const Rewrite *r, const StreamSection *section,
 
 /* Likewise of "spapr" */
 bool rewrite_changes_spapr(const Rewrite *r);
-void rewrite_describe_spapr(VmdescPart *desc);
+void rewrite_describe_spapr(const Rewrite *r, VmdescPart *desc);
 
 #endif /* TOOLS_REWRITE_INTERNAL_H */

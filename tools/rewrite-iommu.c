@@ -43,8 +43,8 @@ bool rewrite_changes_spapr(const Rewrite *r)
 {
     const StreamSection *spapr = stream_section(r->s, "spapr");
 
-    return spapr && !spapr->pieces && spapr->part.version == 4 &&
-           !to_powerkvm(r);
+    return spapr && !spapr->pieces &&
+           spapr->part.version == (to_powerkvm(r) ? 3 : 4);
 }
 
 static bool wants_ex(const IommuState *state)
@@ -151,6 +151,35 @@ static bool rewrite_iommu(Rewrite *r, const StreamSection *section,
     return true;
 }
 
+static bool rewrite_spapr(Rewrite *r, GError **errp)
+{
+    const StreamSection *spapr = stream_section(r->s, "spapr");
+    const StreamPart *part = &spapr->part;
+    guint n = part->fields->len;
+    const StreamField *token = n == 2 ?
+        &g_array_index(part->fields, StreamField, 1) : NULL;
+    uint8_t version[4], none[4] = { 0 };
+
+    put_be32(version, to_powerkvm(r) ? 4 : 3);
+    rewrite_replace(r, part->version_at, 4, version, 4);
+    if (to_powerkvm(r)) {
+        rewrite_replace(r, part->fields_end, 0, none, sizeof(none));
+        return true;
+    }
+    if (!token || token->size != 4) {
+        return rewrite_refuse(errp, "section 'spapr' at offset 0x%" PRIx64
+                              ": version 4 of it is not PowerKVM's",
+                              spapr->offset);
+    }
+    rewrite_replace(r, token->offset, 4, NULL, 0);
+    return !powerkvm_token(r->s) ||
+        rewrite_object(r, errp, g_strdup_printf(
+            "section 'spapr' at offset 0x%" PRIx64 ": the guest has error"
+            " injection open (token %u), which only PowerKVM has%s",
+            spapr->offset, powerkvm_token(r->s),
+            r->force ? "" : "; --force if it can do without"));
+}
+
 bool rewrite_powerkvm(Rewrite *r, GPtrArray *dropped, GError **errp)
 {
     g_autofree char *mixture = powerkvm_mixture(r->s);
@@ -172,31 +201,7 @@ bool rewrite_powerkvm(Rewrite *r, GPtrArray *dropped, GError **errp)
             return false;
         }
     }
-    if (rewrite_changes_spapr(r)) {
-        const StreamSection *spapr = stream_section(r->s, "spapr");
-        const StreamPart *part = &spapr->part;
-        const StreamField *token = part->fields->len == 2 ?
-            &g_array_index(part->fields, StreamField, 1) : NULL;
-        uint8_t version[4];
-
-        if (!token || token->size != 4) {
-            return rewrite_refuse(errp, "section 'spapr' at offset 0x%" PRIx64
-                                  ": version 4 of it is not PowerKVM's",
-                                  spapr->offset);
-        }
-        if (powerkvm_token(r->s) &&
-            !rewrite_object(r, errp, g_strdup_printf(
-                "section 'spapr' at offset 0x%" PRIx64 ": the guest has error"
-                " injection open (token %u), which only PowerKVM has%s",
-                spapr->offset, powerkvm_token(r->s),
-                r->force ? "" : "; --force if it can do without"))) {
-            return false;
-        }
-        put_be32(version, 3);
-        rewrite_replace(r, part->version_at, 4, version, 4);
-        rewrite_replace(r, token->offset, 4, NULL, 0);
-    }
-    return true;
+    return !rewrite_changes_spapr(r) || rewrite_spapr(r, errp);
 }
 
 /* ---- the vmdescription ----- */
@@ -237,10 +242,12 @@ void rewrite_describe_iommu(const Rewrite *r, const StreamSection *section,
     }
 }
 
-void rewrite_describe_spapr(VmdescPart *desc)
+void rewrite_describe_spapr(const Rewrite *r, VmdescPart *desc)
 {
-    static const VmdescField tb = { "tb", "struct", 16 };
+    static const VmdescField fields[] = {
+        { "tb", "struct", 16 }, { "errinjct_token", "uint32", 4 },
+    };
 
-    vmdesc_set_version(desc, 3);
-    vmdesc_set_fields(desc, &tb, 1);
+    vmdesc_set_version(desc, to_powerkvm(r) ? 4 : 3);
+    vmdesc_set_fields(desc, fields, to_powerkvm(r) ? 2 : 1);
 }

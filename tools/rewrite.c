@@ -304,7 +304,7 @@ static char *describe(const Rewrite *r, bool htm, const GPtrArray *dropped,
             rewrite_describe_iommu(r, section, desc);
         } else if (section == stream_section(s, "spapr")) {
             if (rewrite_changes_spapr(r)) {
-                rewrite_describe_spapr(desc);
+                rewrite_describe_spapr(r, desc);
             }
             if (htm && stream_subsection(part, HTM)) {
                 vmdesc_drop_subsection(desc, HTM);
