@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import shlex
+import struct
 import subprocess
 import sys
 import unittest
@@ -35,6 +36,9 @@ PRODUCTS = {
     "rhev-2.6.0-28.el7": "RHEL 7.3",
     "hostos-stable-2.8.0": "hostos 2.8",
 }
+
+
+WINDOW = 0x800000000000000      # where the second DMA window of a PCI host bridge begins
 
 
 def disk(name):
@@ -126,6 +130,39 @@ def with_stock(test):
     return each_stream(test, "stock")
 
 
+def open_window(data, shift, table):
+    """A stream of PowerKVM 3.1.1 whose guest has made a second DMA window of TABLE with pages of 2^SHIFT bytes
+
+    Made here of one that has none: the section's fields, and what the description at the end says of them.
+    """
+    section = next(s for s in show(data)["sections"] if s["name"] == "spapr_iommu" and s["instance"] == 0x80000001)
+    head, end = section["offset"] + section["size"] - 22, section["offset"] + section["size"]
+    fields = data[head:head + 4] + struct.pack(">BQII?", 1, WINDOW, shift, len(table), False) + struct.pack(f">{len(table)}Q", *table)
+    text = data.index(b'{"page_size"') if b'{"page_size"' in data else data.rindex(b"\0\6") + 6
+    description = json.loads(data[text:text + int.from_bytes(data[text - 4:text], "big")])
+    window = next(d for d in description["devices"] if d["name"] == "spapr_iommu" and d["instance_id"] in (0x80000001, 0x80000001 - 2 ** 32))
+    window["fields"].append({"name": "migtable", "array_len": len(table), "type": "uint64", "size": 8})
+    described = json.dumps(description).encode()
+    return data[:head] + fields + data[end:text - 4] + len(described).to_bytes(4, "big") + described
+
+
+def iommus(stream):
+    """The bytes of all DMA windows"""
+    return [stream[s["offset"]:s["offset"] + s["size"]] for s in show(stream)["sections"] if s["name"] == "spapr_iommu"]
+
+
+def second_window(stream):
+    """(bus offset, page shift, table) of the second DMA window of a stream of upstream, None if there is none"""
+    for section in show(stream)["sections"]:
+        if section["name"] == "spapr_iommu" and section["instance"] == 0x80000001:
+            at = section["offset"] + 1 + 4 + 1 + len("spapr_iommu") + 4 + 4 + 4
+            count = int.from_bytes(stream[at:at + 4], "big")
+            table = struct.unpack(f">{count}Q", stream[at + 5:at + 5 + 8 * count])
+            ex = stream.index(b"\x0espapr_iommu_ex", at) + 15 + 4
+            return (*struct.unpack(">QI", stream[ex:ex + 12]), table)
+    return None
+
+
 class Products(unittest.TestCase):
     """Streams of products, and upstream's 7.2"""
 
@@ -207,6 +244,30 @@ class Products(unittest.TestCase):
         done = tool("rewrite", "--to", "7.2", stdin=data[:at] + bytes((0, 0, 0, 1)) + data[at + 4:])
         self.assertIn(b"error injection", done.stderr)
         must("rewrite", "--to", "7.2", "--force", stdin=data[:at] + bytes((0, 0, 0, 1)) + data[at + 4:])
+
+    def test_open_window(self):
+        """rewrite: a second DMA window that is open is kept or refused, never dropped"""
+        row, devices, data = next(r for r in self.rows if r[0].qemu == "powerkvm-3.1.1" and r[0].machine == "pseries-2.6"
+                                  and r[1] == "-" and r[0].guest is harness.COUNTING)
+        table = tuple(page << 16 | 3 for page in range(64))
+        opened = open_window(data, 16, table)
+        self.assertEqual(show(opened)["notes"], [])
+        for to in "7.2", "2.6":
+            done = tool("rewrite", "--to", to, "--force", stdin=opened)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"second DMA window", done.stderr)
+        _, globals_, rewrite = recipe(opened, "--with-series")
+        self.assertIn("spapr-pci-host-bridge.ddw=on", globals_)
+        converted = must(*rewrite, stdin=opened)
+        self.assertEqual(second_window(converted), (WINDOW, 16, table))
+        back = must("rewrite", "--to", "powerkvm-3.1.1", stdin=converted)
+        self.assertEqual(iommus(back), iommus(opened))
+        if OPTIONS.patched:
+            options, globals_, _ = recipe(opened, "--with-series")
+            result = harness.load(OPTIONS.patched, replace(row, machine=options["-M"], cpu=options["-cpu"]), save=True, stream=converted,
+                                  options=(*(part for value in globals_ for part in ("-global", value)), *DEVICES[devices]))
+            self.assertTrue(result.loaded, "\n".join(result.describe()))
+            self.assertEqual(second_window(result.saved), (WINDOW, 16, table))
 
     def test_from(self):
         """--from: overrides, and refuses names that are none"""
