@@ -404,6 +404,9 @@ def check_base(place, tally, brief=False):
             tally.run('ppc-insns check, and what QEMU does', [
                 sys.executable, PROJECT / 'tests/tools/test_check_qemu.py',
                 '--tool', TOOL, '--stock', place.stock, '--patched', place.qemu])
+            tally.run('guests of PowerKVM, RHEL and hostos', [
+                sys.executable, PROJECT / 'tests/tools/test_products.py',
+                '--tool', TOOL, '--stock', place.stock, '--patched', place.qemu])
         if has_streams(place.patched):
             check_gitlab(tally, place)
         check_walk_through(tally, place)

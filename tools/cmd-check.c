@@ -13,22 +13,22 @@ static const char *who_name(unsigned who)
                                              : " (unpatched)";
 }
 
-static void print_text(const GPtrArray *reasons, Target to)
+static void print_text(const GPtrArray *reasons, const Destination *dest)
 {
-    g_autofree char *name = target_name(to);
+    g_autofree char *name = destination_name(dest);
     guint i;
 
     for (i = 0; i < reasons->len; i++) {
         const Reason *reason = g_ptr_array_index(reasons, i);
 
         printf("%s%s: %s%s%s\n", reason->refuses ? "refuses" : "note",
-               series_exists(to) ? who_name(reason->who) : "", reason->what,
+               series_exists(dest) ? who_name(reason->who) : "", reason->what,
                reason->advice ? "; try: " : "",
                reason->advice ? reason->advice : "");
     }
-    printf("QEMU %s, unpatched: %s\n", name,
+    printf(dest->product ? "%s: %s\n" : "QEMU %s, unpatched: %s\n", name,
            judge_refuses(reasons, UNPATCHED) ? "no" : "yes");
-    if (series_exists(to)) {
+    if (series_exists(dest)) {
         printf("QEMU %s with the series: %s\n", name,
                judge_refuses(reasons, PATCHED) ? "no" : "yes");
     }
@@ -38,7 +38,7 @@ static void print_verdict(const GPtrArray *reasons, const char *path,
                           const Stream *s, const Destination *dest)
 {
     g_autoptr(JsonBuilder) b = json_builder_new();
-    g_autofree char *name = target_name(dest->to);
+    g_autofree char *name = destination_name(dest);
     guint i;
 
     json_builder_begin_object(b);
@@ -49,7 +49,7 @@ static void print_verdict(const GPtrArray *reasons, const char *path,
     json_builder_set_member_name(b, "loads");
     json_builder_add_boolean_value(b, !judge_refuses(reasons, UNPATCHED));
     json_builder_set_member_name(b, "loads_with_series");
-    if (series_exists(dest->to)) {
+    if (series_exists(dest)) {
         json_builder_add_boolean_value(b, !judge_refuses(reasons, PATCHED));
     } else {
         json_builder_add_null_value(b);
@@ -75,32 +75,17 @@ static void print_verdict(const GPtrArray *reasons, const char *path,
     print_json(b);
 }
 
-static bool set_destination(Destination *dest, const char *machine,
-                            const char *like, const char *cpu, char **globals,
-                            GError **errp)
-{
-    guint i;
-
-    for (i = 0; globals && globals[i]; i++) {
-        if (!destination_set_global(dest, globals[i], errp)) {
-            return false;
-        }
-    }
-    return (!machine || destination_set_machine(dest, machine, errp)) &&
-           (!like || destination_set_like(dest, like, errp)) &&
-           (!cpu || destination_set_cpu(dest, cpu, errp));
-}
-
 int command_check(int argc, char **argv)
 {
     gboolean json = false, series = false, kvm = false;
     int limit = 0, expand = 0, status;
     g_autofree char *to = NULL, *cpu = NULL, *machine = NULL, *like = NULL;
+    g_autofree char *from = NULL;
     g_auto(GStrv) globals = NULL;
     const GOptionEntry options[] = {
         { "to", 0, 0, G_OPTION_ARG_STRING, &to,
-          "The release of the destination: 2.1 to 11.1, 2.7.1, 2.11.1",
-          "RELEASE" },
+          TO_HELP, "RELEASE" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &from, FROM_HELP, "PRODUCT" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &cpu,
           "The destination's -cpu with its options (default: as in the"
           " stream)", "MODEL" },
@@ -125,7 +110,6 @@ int command_check(int argc, char **argv)
         { NULL },
     };
     g_auto(Destination) dest = { 0 };
-    Target target = { 0 };
     GError *err = NULL;
     const char *path;
     Container *container;
@@ -139,13 +123,8 @@ int command_check(int argc, char **argv)
         return EXIT_UNREADABLE;
     }
     path = argc > 1 ? argv[1] : "-";
-    if (!target_parse(to, &target, &err)) {
-        status = complain(NULL, err);
-        g_error_free(err);
-        return status;
-    }
-    destination_init(&dest, target);
-    if (!set_destination(&dest, machine, like, cpu, globals, &err)) {
+    if (!destination_parse_to(&dest, to, &err) ||
+        !destination_set(&dest, machine, like, cpu, globals, &err)) {
         status = complain(NULL, err);
         g_error_free(err);
         return status;
@@ -158,9 +137,9 @@ int command_check(int argc, char **argv)
         g_autoptr(Stream) s = stream_new(container->in);
 
         s->device_limit = device_limit(limit);
-        if (stream_read(s, &err)) {
+        if ((!from || origin_tell(s, from, &err)) && stream_read(s, &err)) {
             g_autoptr(GPtrArray) reasons = judge(s, &dest);
-            bool with = series && series_exists(dest.to);
+            bool with = series && series_exists(&dest);
 
             container_end_progress(container);
             if (container->unfinished) {
@@ -170,7 +149,7 @@ int command_check(int argc, char **argv)
             if (json) {
                 print_verdict(reasons, path, s, &dest);
             } else {
-                print_text(reasons, dest.to);
+                print_text(reasons, &dest);
             }
             status = judge_refuses(reasons, with ? PATCHED : UNPATCHED)
                 ? EXIT_NO : EXIT_YES;

@@ -55,9 +55,10 @@ static bool write_out(void *opaque, const uint8_t *data, size_t len,
 }
 
 static bool refuse_machine(const Stream *s, const Destination *dest,
-                           bool force, GError **errp)
+                           const StreamForm *form, bool force, GError **errp)
 {
     g_autoptr(GPtrArray) reasons = NULL;
+    Stream outcome = *s;    /* as far as judge_start() looks at it */
     guint i;
 
     if (s->machine && !g_str_has_prefix(s->machine, "pseries-")) {
@@ -66,11 +67,14 @@ static bool refuse_machine(const Stream *s, const Destination *dest,
                     " does not need to be rewritten", s->machine);
         return true;
     }
-    reasons = judge_start(s, dest);
+    outcome.has_configuration = form->configuration;
+    outcome.machine = form->configuration ? (char *)form->machine : NULL;
+    reasons = judge_start(&outcome, dest);
     for (i = 0; i < reasons->len && !force; i++) {
         const Reason *reason = g_ptr_array_index(reasons, i);
 
-        if (reason->refuses && reason->who & UNPATCHED) {
+        if (reason->refuses &&
+            reason->who & (dest->series ? PATCHED : UNPATCHED)) {
             g_set_error(errp, TOOL_ERROR, TOOL_ERROR_REFUSED, "%s%s%s",
                         reason->what, reason->advice ? "; try: " : "",
                         reason->advice ? reason->advice : "");
@@ -83,6 +87,8 @@ static bool refuse_machine(const Stream *s, const Destination *dest,
 static bool rewrite(Stream *s, const Destination *dest, bool force,
                     GBytes **before, GError **errp)
 {
+    StreamForm form;
+    bool known;
     g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GByteArray) device = NULL;
     guint i;
@@ -92,16 +98,13 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
     if (!stream_read_start(s, errp)) {
         return false;
     }
-    if (rewrite_drops_configuration(s, dest)) {
-        if (!write_out(before, s->in->data + s->in->passed, 8, errp)) {
-            return false;
-        }
-        input_drop(s->in);
-        s->has_configuration = false;
-    }
-    if (refuse_machine(s, dest, force, errp)) {
+    known = rewrite_form(s, dest, &form);
+    if (refuse_machine(s, dest, &form, force, errp) ||
+        !rewrite_start(s, &form, errp)) {
         return false;
     }
+    /* Whether it has footers is not known yet; what is wanted is. */
+    s->footers_out = known ? form.footers : -1;
     s->in->hold = false;
 
     if (!stream_read_ram(s, errp)) {
@@ -129,13 +132,21 @@ static bool rewrite(Stream *s, const Destination *dest, bool force,
 
 int command_rewrite(int argc, char **argv)
 {
-    gboolean force = false;
+    gboolean force = false, series = false;
     int limit = 0, expand = 0, status = EXIT_UNREADABLE;
     g_autofree char *to = NULL, *cpu = NULL, *htm = NULL, *like = NULL;
+    g_autofree char *machine = NULL, *from = NULL;
+    g_auto(GStrv) globals = NULL;
     const GOptionEntry options[] = {
         { "to", 0, 0, G_OPTION_ARG_STRING, &to,
-          "The release of the destination: 2.1 to 11.1, 2.7.1, 2.11.1",
-          "RELEASE" },
+          TO_HELP, "RELEASE" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &from, FROM_HELP, "PRODUCT" },
+        { "machine", 0, 0, G_OPTION_ARG_STRING, &machine,
+          "The machine that the destination has, which the stream shall name",
+          "MACHINE" },
+        { "global", 0, 0, G_OPTION_ARG_STRING_ARRAY, &globals,
+          "The destination's -global, more than once if need be",
+          "DRIVER.PROPERTY=VALUE" },
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &cpu,
           "The destination's -cpu (default: as in the stream)", "MODEL" },
         { "like", 0, 0, G_OPTION_ARG_STRING, &like,
@@ -143,6 +154,9 @@ int command_rewrite(int argc, char **argv)
         { "htm", 0, 0, G_OPTION_ARG_STRING, &htm,
           "Where the stream says nothing about HTM: say that it is off, as is"
           " true under TCG (default), or keep it so, for KVM", "off|keep" },
+        { "with-series", 0, 0, G_OPTION_ARG_NONE, &series,
+          "The destination has the series: leave the words as they are",
+          NULL },
         { "force", 0, 0, G_OPTION_ARG_NONE, &force,
           "Though the guest may lose groups, or the destination refuse it",
           NULL },
@@ -153,7 +167,6 @@ int command_rewrite(int argc, char **argv)
         { NULL },
     };
     g_auto(Destination) dest = { 0 };
-    Target target = { 0 };
     GError *err = NULL;
     Container *container;
 
@@ -167,15 +180,14 @@ int command_rewrite(int argc, char **argv)
                 " standard output\n");
         return EXIT_UNREADABLE;
     }
-    if (target_parse(to, &target, &err)) {
-        destination_init(&dest, target);
-    }
-    if (err || (like && !destination_set_like(&dest, like, &err)) ||
-        (cpu && !destination_set_cpu(&dest, cpu, &err))) {
+    if (!destination_parse_to(&dest, to, &err) ||
+        !destination_set(&dest, machine, like, cpu, globals, &err)) {
         status = complain(NULL, err);
         g_error_free(err);
         return status;
     }
+    dest.series = series && series_exists(&dest);
+    dest.name_only = machine && !strchr(machine, ',');
     if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO)) {
         fprintf(stderr, "ppc-insns: rewrite reads and writes streams, not"
                 " terminals: ppc-insns rewrite --to %s <IN >OUT\n", to);
@@ -191,7 +203,8 @@ int command_rewrite(int argc, char **argv)
         container->in->pass = write_out;
         container->in->opaque = &before;
         s->device_limit = device_limit(limit);
-        if (rewrite(s, &dest, force, &before, &err)) {
+        if ((!from || origin_tell(s, from, &err)) &&
+            rewrite(s, &dest, force, &before, &err)) {
             status = EXIT_YES;
         }
         g_clear_pointer(&before, g_bytes_unref);

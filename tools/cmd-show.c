@@ -12,9 +12,11 @@ int command_show(int argc, char **argv)
 {
     gboolean json = false;
     int limit = 0, expand = 0;
+    g_autofree char *from = NULL;
     const GOptionEntry options[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Output for programs",
           NULL },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &from, FROM_HELP, "PRODUCT" },
         { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
           "MIB" },
         { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
@@ -40,7 +42,8 @@ int command_show(int argc, char **argv)
             g_autoptr(Stream) s = stream_new(container->in);
 
             s->device_limit = device_limit(limit);
-            if (stream_read(s, &err)) {
+            if ((!from || origin_tell(s, from, &err)) &&
+                stream_read(s, &err)) {
                 container_end_progress(container);
                 if (json) {
                     show_json(builder, *paths, container, s);

@@ -19,6 +19,7 @@
 int command_show(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_rewrite(int argc, char **argv);
+int command_options(int argc, char **argv);
 int command_diff(int argc, char **argv);
 int command_history(int argc, char **argv);
 
@@ -42,6 +43,11 @@ size_t device_limit(int mib);
 uint64_t expand_limit(int gib);
 
 /* What stands in one help text after another */
+#define TO_HELP \
+    "The destination's release, 2.1 to 11.1, 2.7.1, 2.11.1; or a product," \
+    " such as powerkvm-3.1.1"
+#define FROM_HELP \
+    "Who sent the stream, such as rhel-7.3 or upstream (default: as show says)"
 #define DEVICE_LIMIT_HELP \
     "Take up to MIB of device state (default: 32)"
 #define EXPAND_LIMIT_HELP \

@@ -12,10 +12,51 @@ void destination_init(Destination *dest, Target to)
 {
     int i;
 
-    *dest = (Destination) { .to = to, .vsmt = -1, .ddw = -1 };
+    *dest = (Destination) { .to = to, .vsmt = -1, .ddw = -1,
+                             .modern = -1, .page_per_vq = -1 };
     for (i = 0; i < CAP__MAX; i++) {
         dest->caps[i] = -1;
     }
+}
+
+bool destination_parse_to(Destination *dest, const char *to, GError **errp)
+{
+    const Product *p;
+    Target target = { 0 };
+
+    if (g_ascii_isdigit(*to)) {
+        if (!target_parse(to, &target, errp)) {
+            return false;
+        }
+        destination_init(dest, target);
+        return true;
+    }
+    p = product_parse(to, errp);
+    if (!p) {
+        return false;
+    }
+    if (!p->loads) {
+        g_set_error(errp, TOOL_ERROR, TOOL_ERROR_USAGE,
+                    "what %s loads is not known; among products, powerkvm-3.1,"
+                    " powerkvm-3.1.1, hostos-2.8 and rhel-7.3 can be --to",
+                    p->name);
+        return false;
+    }
+    destination_init(dest, p->base);
+    dest->product = p;
+    return true;
+}
+
+char *destination_name(const Destination *dest)
+{
+    return dest->product ? g_strdup(dest->product->name)
+                         : target_name(dest->to);
+}
+
+bool destination_form(const Destination *dest, const char *name,
+                      MachineForm *form)
+{
+    return product_machine(dest->product, name, form);
 }
 
 void destination_clear(Destination *dest)
@@ -210,6 +251,20 @@ bool destination_set_global(Destination *dest, const char *arg, GError **errp)
     if (!strcmp(name, "insns-compat")) {
         return set_cpu_option(dest, arg, name, equals + 1, errp);
     }
+    if (g_str_has_prefix(arg, "virtio-pci.disable-modern=") ||
+        g_str_has_prefix(arg, "virtio-pci.page-per-vq=")) {
+        int value = capability_parse(CAP_HTM, equals + 1);
+
+        if (value < 0) {
+            return usage(errp, "'%s' is not a value of %s", equals + 1, name);
+        }
+        if (!strcmp(name, "page-per-vq")) {
+            dest->page_per_vq = value;
+        } else {
+            dest->modern = !value;
+        }
+        return true;
+    }
     if (!strcmp(arg, "migration.send-section-footer=off")) {
         dest->no_footers = true;
         return true;
@@ -232,4 +287,19 @@ bool destination_set_like(Destination *dest, const char *arg, GError **errp)
     g_free(dest->like);
     dest->like = g_strdup(arg);
     return true;
+}
+
+bool destination_set(Destination *dest, const char *machine, const char *like,
+                     const char *cpu, char **globals, GError **errp)
+{
+    guint i;
+
+    for (i = 0; globals && globals[i]; i++) {
+        if (!destination_set_global(dest, globals[i], errp)) {
+            return false;
+        }
+    }
+    return (!machine || destination_set_machine(dest, machine, errp)) &&
+           (!like || destination_set_like(dest, like, errp)) &&
+           (!cpu || destination_set_cpu(dest, cpu, errp));
 }

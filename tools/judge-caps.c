@@ -12,7 +12,7 @@
 #include "judge-internal.h"
 
 /* A capability's value in the stream; -1 if it does not say */
-static int stream_value(const Stream *s, CapIndex cap)
+int judge_capability(const Stream *s, CapIndex cap)
 {
     const StreamSection *spapr = stream_section(s, "spapr");
     g_autofree char *name = g_strconcat("spapr/cap/", capabilities[cap].vmsd,
@@ -33,7 +33,7 @@ static PPCFamily first_family(const Stream *s, const Destination *dest)
 }
 
 /* Up to pseries-2.11 HTM is on by default for POWER8 and later. */
-static bool htm_by_default(const Stream *s, const Destination *dest)
+bool judge_htm_by_default(const Stream *s, const Destination *dest)
 {
     return target_has_caps(dest->to) &&
            machine_release(judge_machine(s, dest)) &&
@@ -44,16 +44,16 @@ static bool htm_by_default(const Stream *s, const Destination *dest)
 
 bool judge_needs_htm_off(const Stream *s, const Destination *dest)
 {
-    return !dest->kvm && stream_value(s, CAP_HTM) < 0 &&
-           htm_by_default(s, dest);
+    return !dest->kvm && judge_capability(s, CAP_HTM) < 0 &&
+           judge_htm_by_default(s, dest);
 }
 
 /* TCG has no transactional memory, and unpatched it needs to be told so. */
 static void judge_htm(Judge *j)
 {
     const Destination *dest = j->dest;
-    int there = stream_value(j->s, CAP_HTM), here = dest->caps[CAP_HTM];
-    bool is_default = htm_by_default(j->s, dest);
+    int there = judge_capability(j->s, CAP_HTM), here = dest->caps[CAP_HTM];
+    bool is_default = judge_htm_by_default(j->s, dest);
 
     if (there == 1) {
         if (!dest->kvm || here == 0) {
@@ -80,7 +80,7 @@ static void judge_htm(Judge *j)
                             " cap-htm=off; under KVM, say --kvm", j->to));
     } else if (there == 0 && is_default && here < 0 && !dest->kvm) {
         /* Told which options there are, we know that this one is not. */
-        judge_add(j, dest->machine != NULL, UNPATCHED,
+        judge_add(j, dest->machine && !dest->name_only, UNPATCHED,
             g_strdup_printf("TCG does not start with cap-htm=on, which is the"
                             " default of this machine in %s", j->to),
             g_strdup("-machine cap-htm=off"));
@@ -109,7 +109,7 @@ static void judge_cap(Judge *j, CapIndex cap, PPCFamily family)
     const char *option = capabilities[cap].option;
     unsigned def = capability_default(cap, j->machine, family,
                                       dest->max_compat, dest->to);
-    int there = stream_value(j->s, cap), here = dest->caps[cap];
+    int there = judge_capability(j->s, cap), here = dest->caps[cap];
     unsigned from = there < 0 ? def : (unsigned)there;
     unsigned to = here < 0 ? def : (unsigned)here;
     g_autofree char *from_text = capability_format(cap, from);

@@ -321,7 +321,7 @@ static void judge_cpu(Judge *j, const StreamCpu *cpu)
     } else {
         judge_loss(j, cpu, family);
     }
-    if (cpu->has_words && series_exists(dest->to)) {
+    if (cpu->has_words && series_exists(dest)) {
         judge_series(j, cpu, family, mode);
     }
 }

@@ -15,6 +15,7 @@ typedef struct Judge {
     GPtrArray *reasons;     /* of Reason */
     const char *machine;    /* the upstream machine that it is about */
     PPCRelease release;     /* of that machine */
+    MachineForm form;       /* of the destination's machine */
     char *to;               /* the destination's release, for a person */
 } Judge;
 

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "judge-internal.h"
+#include "powerkvm.h"
 #include "sections.h"
 
 /* A list of names, each once; a hostile stream may have very many of them. */
@@ -68,7 +69,11 @@ static void judge_part(Judge *j, Lists *lists, const char *vmsd,
                                            &since);
     guint i, n = part->subsections ? part->subsections->len : 0;
     g_autofree char *from = key_name(since);
+    const Product *p = j->dest->product;
 
+    if (p && p->extra && !strcmp(vmsd, p->extra)) {
+        return;
+    }
     if (g_str_has_prefix(vmsd, "spapr/cap/") && !target_has_caps(j->dest->to)) {
         names_add(&lists->caps, g_strdup(vmsd));
         verdict = SECTION_ACCEPTED;
@@ -110,21 +115,149 @@ static void judge_part(Judge *j, Lists *lists, const char *vmsd,
     }
 }
 
+/* "spapr" and "spapr_iommu", which PowerKVM has forms of its own of */
+static bool judge_powerkvm(Judge *j, const StreamSection *section)
+{
+    const Product *p = j->dest->product;
+    bool to_powerkvm = p && p->dialect == DIALECT_POWERKVM;
+    bool spapr = !strcmp(section->vmsd, "spapr"), of_powerkvm;
+
+    if (section->pieces || (!spapr && strcmp(section->vmsd, "spapr_iommu"))) {
+        return false;
+    }
+    of_powerkvm = spapr ? section->part.version == 4
+                        : powerkvm_is_iommu(section);
+    if (of_powerkvm && !to_powerkvm) {
+        judge_add(j, true, BOTH,
+            g_strdup_printf("%s version %u is PowerKVM's, which %s does not"
+                            " take%s", section->vmsd, section->part.version,
+                            j->to, spapr || section->part.version != 3 ||
+                            !target_has_iommu_v3(j->dest->to) ? "" :
+                            "; its own version 3 is another"),
+            g_strdup_printf("ppc-insns rewrite --to %s", p ? p->id : j->to));
+    } else if (!of_powerkvm && to_powerkvm && !spapr) {
+        judge_add(j, true, BOTH,
+            g_strdup_printf("%s version %u is not as %s wants it",
+                            section->vmsd, section->part.version, j->to),
+            g_strdup_printf("ppc-insns rewrite --to %s", p->id));
+    }
+    return of_powerkvm || (to_powerkvm && !spapr);
+}
+
+/* ---- virtio-pci -----
+ *
+ * A virtio section begins with its PCI device: a version and the
+ * configuration space, little-endian, of which QEMU compares what cannot
+ * change ("Bad config data").  A modern device has capabilities of kind 9 in
+ * it; that of kind 2 among them says how far apart the queues' bells are.
+ */
+enum { CONFIG_SIZE = 256, CAPABILITIES = 0x34, CAP_VENDOR = 9, CFG_NOTIFY = 2 };
+
+static bool read_virtio(const Stream *s, const StreamSection *section,
+                        bool *modern, bool *page_per_vq)
+{
+    const uint8_t *config = s->device->data + section->part.fields_at + 4;
+    unsigned at, steps;
+
+    if (section->pieces || !g_str_has_prefix(section->vmsd, "virtio-") ||
+        section->part.end - section->part.fields_at < 4 + CONFIG_SIZE ||
+        config[0] != 0xf4 || config[1] != 0x1a) {
+        return false;
+    }
+    *modern = *page_per_vq = false;
+    at = config[CAPABILITIES];
+    for (steps = 0; at >= 0x40 && at + 20 <= CONFIG_SIZE && steps < 48;
+         steps++) {
+        if (config[at] == CAP_VENDOR) {
+            *modern = true;
+            if (config[at + 3] == CFG_NOTIFY && config[at + 2] >= 20) {
+                /* 4096 is 0x00001000 */
+                *page_per_vq = config[at + 17] == 0x10;
+            }
+        }
+        at = config[at + 1];
+    }
+    return true;
+}
+
+bool judge_virtio_of(const Stream *s, bool *modern, bool *page_per_vq)
+{
+    guint i;
+
+    for (i = 0; i < s->sections->len; i++) {
+        if (read_virtio(s, g_ptr_array_index(s->sections, i), modern,
+                        page_per_vq)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_virtio(Judge *j)
+{
+    const Destination *dest = j->dest;
+    bool modern = dest->modern >= 0 ? dest->modern : j->form.modern;
+    bool page = dest->page_per_vq >= 0 ? dest->page_per_vq
+                                       : j->form.page_per_vq;
+    guint i;
+
+    for (i = 0; i < j->s->sections->len; i++) {
+        bool is_modern, has_page;
+
+        if (!read_virtio(j->s, g_ptr_array_index(j->s->sections, i),
+                         &is_modern, &has_page)) {
+            continue;
+        }
+        if (is_modern != modern) {
+            judge_add(j, true, BOTH,
+                g_strdup_printf("virtio-pci devices are %s in the stream, but"
+                                " not here", is_modern ? "modern" : "legacy"),
+                g_strdup_printf("-global virtio-pci.disable-modern=%s",
+                                is_modern ? "off" : "on"));
+        }
+        if (is_modern && has_page != page) {
+            judge_add(j, true, BOTH,
+                g_strdup_printf("modern virtio-pci devices have %s page for"
+                                " each queue in the stream, but not here",
+                                has_page ? "a" : "no"),
+                g_strdup_printf("-global virtio-pci.page-per-vq=%s",
+                                has_page ? "on" : "off"));
+        }
+    }
+}
+
+bool judge_ddw(const Stream *s, const Destination *dest)
+{
+    const char *name = dest->machine ? dest->machine : stream_machine(s);
+    MachineForm form;
+
+    if (dest->product && dest->product->dialect == DIALECT_POWERKVM) {
+        return true;        /* the sections, at least */
+    }
+    if (dest->ddw >= 0) {
+        return dest->ddw;
+    }
+    if (dest->like || !destination_form(dest, name, &form)) {
+        return product_machine(NULL, dest->like ? dest->like : name, &form) &&
+               form.ddw;
+    }
+    return form.ddw;
+}
+
 /* A PCI host bridge with a second DMA window has a second spapr_iommu. */
 static void judge_windows(Judge *j)
 {
-    bool has = j->dest->ddw >= 0 ? j->dest->ddw
-                                 : j->release >= PPC_RELEASE(2, 7);
+    bool has = judge_ddw(j->s, j->dest);
     guint i;
 
     for (i = 0; i < j->s->sections->len && !has; i++) {
         const StreamSection *section = g_ptr_array_index(j->s->sections, i);
 
-        if (!section->pieces && !strcmp(section->vmsd, "spapr_iommu") &&
-            section->instance >> 31 && section->instance & 0xff) {
+        if (powerkvm_is_window(section)) {
             judge_add(j, true, BOTH,
                 g_strdup_printf("a PCI host bridge in the stream has two DMA"
                                 " windows; %s has one by default", j->machine),
+                target_before(j->dest->to, 2, 7, 0) ? NULL :
                 g_strdup("-global spapr-pci-host-bridge.ddw=on"));
         }
     }
@@ -158,12 +291,15 @@ void judge_sections(Judge *j)
     for (i = 0; i < j->s->sections->len; i++) {
         const StreamSection *section = g_ptr_array_index(j->s->sections, i);
 
-        judge_part(j, &lists, section->vmsd, &section->part);
+        if (!judge_powerkvm(j, section)) {
+            judge_part(j, &lists, section->vmsd, &section->part);
+        }
         if (section_is_device(section->vmsd)) {
             names_add(&lists.devices, g_strdup(section->vmsd));
         }
     }
     judge_windows(j);
+    judge_virtio(j);
     judge_configuration(j);
     if (lists.caps.list->len) {
         judge_add(j, true, BOTH,

@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "judge-internal.h"
+#include "powerkvm.h"
 
 static void reason_free(void *opaque)
 {
@@ -64,20 +65,52 @@ static const char *machine_of(const Stream *s, const Destination *dest)
 
 const char *judge_machine(const Stream *s, const Destination *dest)
 {
-    return dest->like ? dest->like : machine_of(s, dest);
+    MachineForm form;
+
+    return dest->like ? dest->like :
+           destination_form(dest, machine_of(s, dest), &form) ? form.like
+                                                              : machine_of(s, dest);
 }
 
 /* ---- the machine ----- */
 
+/* Which of the upstream machines to have in its place; to be freed */
+static char *advise_machine(const Judge *j, const char *name)
+{
+    const Destination *dest = j->dest;
+    MachineForm form;
+
+    if (!dest->product && !strcmp(name, stream_machine(j->s)) &&
+        origin_form(j->s, &form)) {
+        return g_strdup_printf("ppc-insns rewrite --to %s --machine %s; see"
+                               " ppc-insns options", j->to, form.like);
+    }
+    if (dest->product && dest->product->own_machines) {
+        return g_strdup("ppc-insns rewrite --machine pseries-rhel7.3.0");
+    }
+    return g_strdup("--like pseries-X.Y, if the destination has that machine,"
+                    " to say which one it is like");
+}
+
 static void judge_existence(Judge *j, const char *name)
 {
     const Destination *dest = j->dest;
+    MachineForm form;
 
-    if (!j->release) {
+    if (!j->release && !dest->product) {
         judge_add(j, true, BOTH,
                   g_strdup_printf("%s is not a machine of upstream QEMU", name),
-                  g_strdup("--like pseries-X.Y, if the destination has that"
-                           " machine, to say which one it is like"));
+                  advise_machine(j, name));
+        return;
+    }
+    if (dest->product && !dest->like && !destination_form(dest, name, &form)) {
+        judge_add(j, true, BOTH,
+                  g_strdup_printf("%s is not known to have a machine %s", j->to,
+                                  name),
+                  advise_machine(j, name));
+        return;
+    }
+    if (dest->product && !dest->like) {
         return;
     }
     if (dest->like) {
@@ -120,9 +153,10 @@ static void judge_existence(Judge *j, const char *name)
 static void judge_form(Judge *j, const char *name)
 {
     const Stream *s = j->s;
-    PPCRelease to = j->dest->to.release;
+    const Destination *dest = j->dest;
+    PPCRelease to = dest->to.release;
 
-    if (j->release <= PPC_RELEASE(2, 3)) {
+    if (!dest->product && j->release <= PPC_RELEASE(2, 3)) {
         bool wanted = to == PPC_RELEASE(2, 4);
 
         if (wanted && !s->has_configuration) {
@@ -142,20 +176,28 @@ static void judge_form(Judge *j, const char *name)
         }
         return;
     }
-    if (!s->has_configuration && !j->dest->no_configuration) {
+    if (!s->has_configuration && j->form.configuration &&
+        !dest->no_configuration) {
         judge_add(j, true, BOTH,
                   g_strdup_printf("the stream does not name its machine; %s of"
                                   " %s expects that it does", name, j->to),
                   g_strdup("-machine pseries-2.3, or -global"
                            " migration.send-configuration=off if the source"
                            " was PowerKVM"));
+    } else if (s->has_configuration && !j->form.configuration) {
+        judge_add(j, true, BOTH,
+                  g_strdup_printf("the stream names its machine, which %s of %s"
+                                  " does not expect", name, j->to),
+                  g_strdup_printf("ppc-insns rewrite --to %s --machine %s",
+                                  dest->product ? dest->product->id : j->to,
+                                  name));
     }
 }
 
 /* Known only when RAM has been read */
 static void judge_footers(Judge *j, const char *name)
 {
-    bool wanted = j->release >= PPC_RELEASE(2, 4) && !j->dest->no_footers;
+    bool wanted = j->form.footers && !j->dest->no_footers;
 
     if (j->s->has_footers != wanted) {
         judge_add(j, true, BOTH,
@@ -187,15 +229,19 @@ static void judge_begin(Judge *j)
 
 static Judge judge_new(const Stream *s, const Destination *dest)
 {
+    const char *machine = judge_machine(s, dest);
     Judge j = {
         .s = s,
         .dest = dest,
         .reasons = g_ptr_array_new_with_free_func(reason_free),
-        .machine = judge_machine(s, dest),
-        .release = machine_release(judge_machine(s, dest)),
-        .to = target_name(dest->to),
+        .machine = machine,
+        .release = machine_release(machine),
+        .to = destination_name(dest),
     };
 
+    if (dest->like || !destination_form(dest, machine_of(s, dest), &j.form)) {
+        product_machine(NULL, machine, &j.form);
+    }
     return j;
 }
 
@@ -233,6 +279,18 @@ static void judge_commands(Judge *j)
     }
 }
 
+/* What no QEMU sends, none is known to load, either. */
+static void judge_origin(Judge *j)
+{
+    g_autofree char *mixture = powerkvm_mixture(j->s);
+
+    if (mixture) {
+        judge_add(j, true, BOTH,
+                  g_strdup_printf("it is a mixture: %s", mixture),
+                  g_strdup("the stream as its source sent it"));
+    }
+}
+
 GPtrArray *judge(const Stream *s, const Destination *dest)
 {
     Judge j = judge_new(s, dest);
@@ -242,8 +300,9 @@ GPtrArray *judge(const Stream *s, const Destination *dest)
     if (!stream_is_pseries(s)) {
         judge_add(&j, true, BOTH, g_strdup("this is not a pseries guest"),
                   NULL);
-    } else if (j.release && j.release <= dest->to.release &&
+    } else if (j.release && (dest->product || j.release <= dest->to.release) &&
                dest->to.release <= LAST_KNOWN_RELEASE) {
+        judge_origin(&j);
         judge_footers(&j, machine_of(s, dest));
         if (!s->cpus->len) {
             judge_add(&j, true, BOTH,

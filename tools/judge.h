@@ -51,6 +51,22 @@ PPCFamily judge_family(const StreamCpu *cpu, const Destination *dest);
 /** judge_machine: the upstream machine that @dest's is, or is like */
 const char *judge_machine(const Stream *s, const Destination *dest);
 
+/** judge_htm_by_default: has @dest's machine HTM unless it is told? */
+bool judge_htm_by_default(const Stream *s, const Destination *dest);
+
+/** judge_capability: what the stream says of it; -1 if nothing */
+int judge_capability(const Stream *s, CapIndex cap);
+
+/**
+ * judge_virtio_of: what virtio-pci devices in the stream are
+ *
+ * Returns: false if there is none.
+ */
+bool judge_virtio_of(const Stream *s, bool *modern, bool *page_per_vq);
+
+/** judge_ddw: do @dest's PCI host bridges have a second DMA window? */
+bool judge_ddw(const Stream *s, const Destination *dest);
+
 /** judge_needs_htm_off: does TCG of @dest need a stream with cap-htm=off? */
 bool judge_needs_htm_off(const Stream *s, const Destination *dest);
 

@@ -18,6 +18,7 @@ static const struct {
     const char *vmsd;
     uint32_t version;
     const char *fields;
+    Dialect dialect;        /* that it is of alone, if not upstream's */
 } layouts[] = {
     { "timer", 2, "cpu_ticks_offset:8 dummy:8 cpu_clock_offset:8" },
     { "timer/icount", 1, "qemu_icount_bias:8 qemu_icount:8" },
@@ -49,33 +50,48 @@ static const struct {
     { "spapr", 2, "unused:4 rtc_offset:8 tb:16" },
     { "spapr", 3, "tb:16" },
     { "globalstate", 1, "size:4 runstate:100" },
+
+    /* Read from PowerKVM's branches */
+    { "spapr", 4, "tb:16 errinjct_token:4", DIALECT_POWERKVM },
+    { "spapr_iommu", 3, "liobn:4 enabled:1 bus_offset:8 page_shift:4"
+      " nb_table:4 bypass:1 migtable:8*nb_table", DIALECT_POWERKVM },
+    { "cpu", 6, "unused:8 gpr:8*32 crf:4*8 nip:8 env.spr:8*1024 spe_acc:8"
+      " reserve_addr:8 msr:8 hflags_nmsr:8"
+      " msr_mask:8 insns_flags:8 insns_flags2:8 nb_BATs:4",
+      DIALECT_POWERKVM_211 },
+    { "spapr", 3, "rtc_offset:8 tb:16", DIALECT_POWERKVM_211 },
+    { "spapr_iommu", 2, "liobn:4 unused:4 nb_table:4 bypass:1"
+      " table:8*nb_table", DIALECT_POWERKVM_211 },
 };
 
 /* The capabilities are many, and alike. */
-static const char *layout_of(const char *vmsd, uint32_t version)
+static const char *layout_of(const char *vmsd, uint32_t version,
+                             Dialect dialect)
 {
+    const char *found = NULL;
     size_t i;
 
     if (g_str_has_prefix(vmsd, "spapr/cap/") && version == 1) {
         return "value:1";
     }
     for (i = 0; i < G_N_ELEMENTS(layouts); i++) {
-        if (!strcmp(layouts[i].vmsd, vmsd) && layouts[i].version == version) {
-            return layouts[i].fields;
+        if (!strcmp(layouts[i].vmsd, vmsd) && layouts[i].version == version &&
+            (!layouts[i].dialect || layouts[i].dialect == dialect)) {
+            found = layouts[i].fields;      /* the dialects come last */
         }
     }
-    return NULL;
+    return found;
 }
 
-bool layout_known(const char *vmsd, uint32_t version)
+bool layout_known(const char *vmsd, uint32_t version, Dialect dialect)
 {
-    return layout_of(vmsd, version) != NULL;
+    return layout_of(vmsd, version, dialect) != NULL;
 }
 
-bool layout_fields(const char *vmsd, StreamPart *part, const uint8_t *buf,
-                   size_t size, GError **errp)
+bool layout_fields(const char *vmsd, StreamPart *part, Dialect dialect,
+                   const uint8_t *buf, size_t size, GError **errp)
 {
-    const char *layout = layout_of(vmsd, part->version);
+    const char *layout = layout_of(vmsd, part->version, dialect);
     g_auto(GStrv) words = NULL;
     size_t i;
 

@@ -13,8 +13,16 @@
 
 #include "stream-part.h"
 
+/* Who lays out "spapr" and "spapr_iommu" that way */
+typedef enum {
+    DIALECT_UPSTREAM,
+    DIALECT_POWERKVM,       /* 3.1 and 3.1.1 */
+    DIALECT_POWERKVM_211,   /* 2.1.1 */
+    DIALECT__MAX,
+} Dialect;
+
 /** layout_known: whether the table has that section or subsection */
-bool layout_known(const char *vmsd, uint32_t version);
+bool layout_known(const char *vmsd, uint32_t version, Dialect dialect);
 
 /**
  * layout_fields:
@@ -23,7 +31,7 @@ bool layout_known(const char *vmsd, uint32_t version);
  *
  * Returns: false with @errp set if the fields do not fit, or are not known.
  */
-bool layout_fields(const char *vmsd, StreamPart *part, const uint8_t *buf,
-                   size_t size, GError **errp);
+bool layout_fields(const char *vmsd, StreamPart *part, Dialect dialect,
+                   const uint8_t *buf, size_t size, GError **errp);
 
 #endif /* TOOLS_LAYOUTS_H */

@@ -22,6 +22,9 @@ static const struct {
       "whether that QEMU will load it, and if not, why" },
     { "rewrite", command_rewrite, "--to RELEASE [--cpu MODEL] <IN >OUT",
       "a filter: make it what that QEMU, unpatched, will load" },
+    { "options", command_options,
+      "--to RELEASE [--with-series] [--libvirt] [STREAM]",
+      "the command line that the destination needs" },
     { "diff", command_diff, "STREAM STREAM",
       "in which sections and fields two streams differ" },
     { "history", command_history,
@@ -121,6 +124,6 @@ int main(int argc, char **argv)
         }
     }
     fprintf(stderr, "ppc-insns: '%s' is not a command; there are show,"
-            " check, rewrite, diff and history\n", argv[1]);
+            " check, rewrite, options, diff and history\n", argv[1]);
     return EXIT_UNREADABLE;
 }

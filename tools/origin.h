@@ -7,11 +7,38 @@
 #ifndef TOOLS_ORIGIN_H
 #define TOOLS_ORIGIN_H
 
-#include "machines.h"
+#include "products.h"
 #include "stream.h"
 
-/** origin_of_stream: "QEMU 2.4 to 2.6", to be freed; NULL if unknown */
-char *origin_of_stream(const Stream *s);
+/* Who sent a stream */
+typedef struct Origin {
+    const Product *product;     /* the only one that it can be; or NULL */
+    unsigned n_products;        /* how many it can be */
+    bool upstream;
+    char *who;                  /* "QEMU 2.4 to 2.6"; NULL: nobody */
+    char *why;
+    char *mixture;              /* why it cannot be of anybody; or NULL */
+} Origin;
+
+/** origin_find: who can have sent @s, and how that is known */
+void origin_find(const Stream *s, Origin *o);
+
+void origin_clear(Origin *o);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Origin, origin_clear)
+
+/**
+ * origin_tell: before @s is read, who sent it
+ * @product: "powerkvm-3.1.1"; "upstream"
+ *
+ * Returns: false with @errp set if that is none.
+ */
+bool origin_tell(Stream *s, const char *product, GError **errp);
+
+/** origin_form: what the machine of @s is; false if it is not known */
+bool origin_form(const Stream *s, MachineForm *form);
+
+/** origin_product: the only product that can have sent @s, or NULL */
+const Product *origin_product(const Stream *s);
 
 /**
  * origin_of_words:

@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "tool-error.h"
-#include "rewrite.h"
+#include "rewrite-internal.h"
 
 /* At @at of the device state, @remove bytes give way to @insert. */
 typedef struct Edit {
@@ -29,12 +29,12 @@ static int by_place(gconstpointer a, gconstpointer b)
     return one->at < two->at ? -1 : one->at > two->at;
 }
 
-static void replace(GArray *edits, size_t at, size_t remove,
-                    const void *data, size_t len)
+void rewrite_replace(Rewrite *r, size_t at, size_t remove, const void *data,
+                     size_t len)
 {
     Edit edit = { at, remove, len ? g_bytes_new(data, len) : NULL };
 
-    g_array_append_val(edits, edit);
+    g_array_append_val(r->edits, edit);
 }
 
 static GByteArray *apply(const Stream *s, GArray *edits)
@@ -62,19 +62,56 @@ static GByteArray *apply(const Stream *s, GArray *edits)
     return out;
 }
 
-bool rewrite_drops_configuration(const Stream *s, const Destination *dest)
+bool rewrite_form(const Stream *s, const Destination *dest, StreamForm *form)
 {
-    PPCRelease machine = s->machine ?
-        machine_release(judge_machine(s, dest)) : 0;
+    const char *name = dest->machine ? dest->machine : stream_machine(s);
+    PPCRelease like = machine_release(dest->like ? dest->like : name);
+    MachineForm machine;
 
-    return machine && machine <= PPC_RELEASE(2, 3) &&
-           dest->to.release != PPC_RELEASE(2, 4);
+    *form = (StreamForm) { s->has_configuration, name, s->has_footers };
+    if (!(dest->like ? product_machine(NULL, dest->like, &machine)
+                     : destination_form(dest, name, &machine))) {
+        return false;
+    }
+    form->configuration = machine.configuration && !dest->no_configuration;
+    form->footers = machine.footers && !dest->no_footers;
+    if (!dest->product && like && like <= PPC_RELEASE(2, 3)) {
+        /* Of these, 2.4 sends and wants a name, and nobody else does. */
+        form->configuration = s->has_configuration &&
+                              dest->to.release == PPC_RELEASE(2, 4);
+    }
+    return true;
 }
 
-static bool refuse(GError **errp, const char *format, ...)
-    G_GNUC_PRINTF(2, 3);
+bool rewrite_start(Stream *s, const StreamForm *form, GError **errp)
+{
+    static const size_t header = 8;
+    Input *in = s->in;
+    uint8_t head[5] = { 0x07 };
 
-static bool refuse(GError **errp, const char *format, ...)
+    if (s->has_configuration == form->configuration &&
+        (!s->has_configuration || !strcmp(s->machine, form->machine))) {
+        return true;
+    }
+    if (!in->pass(in->opaque, in->data + in->passed, header, errp)) {
+        return false;
+    }
+    in->passed += header;
+    if (s->has_configuration) {
+        /* Its subsections are passed on, if there still is one. */
+        in->passed += sizeof(head) + strlen(s->machine);
+    }
+    if (!form->configuration) {
+        input_drop(in);
+        return true;
+    }
+    put_be32(head + 1, strlen(form->machine));
+    return in->pass(in->opaque, head, sizeof(head), errp) &&
+           in->pass(in->opaque, (const uint8_t *)form->machine,
+                    strlen(form->machine), errp);
+}
+
+bool rewrite_refuse(GError **errp, const char *format, ...)
 {
     va_list ap;
 
@@ -86,15 +123,14 @@ static bool refuse(GError **errp, const char *format, ...)
     return false;
 }
 
-/* Refuses, or if forced only notes. */
-static bool object(bool force, GPtrArray *notes, GError **errp, char *text)
+bool rewrite_object(Rewrite *r, GError **errp, char *text)
 {
-    if (!force) {
-        refuse(errp, "%s", text);
+    if (!r->force) {
+        rewrite_refuse(errp, "%s", text);
         g_free(text);
         return false;
     }
-    g_ptr_array_add(notes, text);
+    g_ptr_array_add(r->notes, text);
     return true;
 }
 
@@ -113,10 +149,10 @@ static bool noted(const GPtrArray *notes, const char *what)
 
 /* ---- the CPUs' words ----- */
 
-static bool rewrite_cpu(const Stream *s, guint number, const Destination *dest,
-                        bool force, GArray *edits, GPtrArray *notes,
-                        GError **errp)
+static bool rewrite_cpu(Rewrite *r, guint number, GError **errp)
 {
+    const Stream *s = r->s;
+    const Destination *dest = r->dest;
     const StreamCpu *cpu = &g_array_index(s->cpus, StreamCpu, number);
     PPCFamily source = ppc_family_by_pvr(cpu->pvr);
     PPCFamily family = judge_family(cpu, dest);
@@ -125,21 +161,21 @@ static bool rewrite_cpu(const Stream *s, guint number, const Destination *dest,
     g_autofree char *lost = NULL;
     int i;
 
-    if (!cpu->has_words || family == PPC_FAMILY_NONE ||
+    if (dest->series || !cpu->has_words || family == PPC_FAMILY_NONE ||
         ppc_family_since(family) > dest->to.release) {
         return true;    /* judge() has a word to say where that is wrong */
     }
 
     lost = ppc_insns_names(judge_lost(s, cpu, family, dest->to));
-    if (*lost && !noted(notes, lost)) {
-        g_autofree char *to = target_name(dest->to);
+    if (*lost && !noted(r->notes, lost)) {
+        g_autofree char *to = destination_name(dest);
 
-        if (!object(force, notes, errp, g_strdup_printf(
+        if (!rewrite_object(r, errp, g_strdup_printf(
                 "section '%s' at offset 0x%" PRIx64 ": the guest on CPU %u, a"
                 " %s, may be using %s, which %s of %s lacks%s",
                 cpu->section->part.name, cpu->section->offset, number,
                 ppc_family_name(source), lost, ppc_family_name(family), to,
-                force ? "" : "; --force if you know that it does not"))) {
+                r->force ? "" : "; --force if you know that it does not"))) {
             return false;
         }
     }
@@ -150,35 +186,9 @@ static bool rewrite_cpu(const Stream *s, guint number, const Destination *dest,
     put_be64(words[2], wire.insns.flags2);
     put_be32(bats, wire.nb_bats);
     for (i = 0; i < 3; i++) {
-        replace(edits, cpu->words_at[i], 8, words[i], 8);
+        rewrite_replace(r, cpu->words_at[i], 8, words[i], 8);
     }
-    replace(edits, cpu->words_at[3], 4, bats, 4);
-    return true;
-}
-
-/* ---- spapr_iommu -----
- *
- * Version 3 (7.1 and later) is version 2 with one byte more at the end of the
- * fields, def_win.  It is only ever set to true, when the host bridge is
- * reset, and that has happened on the destination before it loads.
- */
-static bool rewrite_iommu(const StreamSection *section, GArray *edits,
-                          GError **errp)
-{
-    const StreamPart *part = &section->part;
-    const StreamField *last = part->fields->len ?
-        &g_array_index(part->fields, StreamField, part->fields->len - 1) :
-        NULL;
-    uint8_t version[4];
-
-    if (!last || strcmp(last->name, "def_win") || last->size != 1) {
-        return refuse(errp, "section '%s' at offset 0x%" PRIx64 ": version 3"
-                      " does not end in def_win and cannot be made version 2",
-                      part->name, section->offset);
-    }
-    put_be32(version, 2);
-    replace(edits, part->version_at, 4, version, 4);
-    replace(edits, last->offset, 1, NULL, 0);
+    rewrite_replace(r, cpu->words_at[3], 4, bats, 4);
     return true;
 }
 
@@ -199,9 +209,10 @@ static bool uses_htm(const Stream *s)
 
 #define HTM "spapr/cap/htm"
 
-static bool rewrite_htm(const Stream *s, const Destination *dest, bool force,
-                        GArray *edits, GPtrArray *notes, GError **errp)
+static bool rewrite_htm(Rewrite *r, GError **errp)
 {
+    const Stream *s = r->s;
+    const Destination *dest = r->dest;
     static const char name[] = HTM;
     const StreamSection *spapr = stream_section(s, "spapr");
     const StreamPart *sub;
@@ -215,19 +226,19 @@ static bool rewrite_htm(const Stream *s, const Destination *dest, bool force,
             &g_array_index(sub->fields, StreamField, 0) : NULL;
 
         if ((!value || value->size != 1 || s->device->data[value->offset]) &&
-            !object(force, notes, errp, g_strdup_printf(
+            !rewrite_object(r, errp, g_strdup_printf(
                 "section 'spapr' at offset 0x%" PRIx64 ": cap-htm is on, so"
                 " the guest may be using transactional memory, and the"
                 " destination could not be told%s", spapr->offset,
-                force ? "" : "; --force if you know that it does not"))) {
+                r->force ? "" : "; --force if you know that it does not"))) {
             return false;
         }
-        replace(edits, sub->start, sub->end - sub->start, NULL, 0);
-    } else if (!sub && judge_needs_htm_off(s, dest)) {
+        rewrite_replace(r, sub->start, sub->end - sub->start, NULL, 0);
+    } else if (!sub && !dest->series && judge_needs_htm_off(s, dest)) {
         uint8_t off[2 + sizeof(name) - 1 + 4 + 1] = { 0x05, sizeof(name) - 1 };
 
         if (uses_htm(s)) {
-            return refuse(errp, "section 'cpu' at offset 0x%" PRIx64 ": a CPU"
+            return rewrite_refuse(errp, "section 'cpu' at offset 0x%" PRIx64 ": a CPU"
                           " is in a transaction, so that the guest has HTM,"
                           " which TCG does not have; for KVM use"
                           " --htm=keep",
@@ -235,23 +246,46 @@ static bool rewrite_htm(const Stream *s, const Destination *dest, bool force,
         }
         memcpy(off + 2, name, sizeof(name) - 1);
         put_be32(off + sizeof(off) - 5, 1);     /* the version; then: off */
-        replace(edits, spapr->part.end, 0, off, sizeof(off));
-        g_ptr_array_add(notes, g_strdup(
+        rewrite_replace(r, spapr->part.end, 0, off, sizeof(off));
+        g_ptr_array_add(r->notes, g_strdup(
             "the stream says cap-htm=off now, as is true under TCG; start the"
             " destination with -machine cap-htm=off (KVM: --htm=keep)"));
     }
     return true;
 }
 
+/* ---- footers ----- */
+
+static void rewrite_footers(Rewrite *r, const GPtrArray *dropped)
+{
+    guint i;
+
+    for (i = 0; i < r->s->sections->len; i++) {
+        const StreamSection *section = g_ptr_array_index(r->s->sections, i);
+        uint8_t footer[5] = { 0x7e };
+
+        if (section->pieces ||
+            g_ptr_array_find((GPtrArray *)dropped, section, NULL)) {
+            continue;
+        }
+        put_be32(footer + 1, section->id);
+        rewrite_replace(r, section->part.end, r->s->has_footers ? 5 : 0,
+                        footer, r->form.footers ? 5 : 0);
+    }
+}
+
 /* ---- the vmdescription ----- */
 
 /* Puts the parts that were changed right there, too. */
-static char *describe(const Stream *s, bool htm, const Destination *dest,
+static char *describe(const Rewrite *r, bool htm, const GPtrArray *dropped,
                       size_t *len)
 {
+    static const VmdescField off = { "mig.caps[SPAPR_CAP_HTM]", "uint8", 1 };
+    const Stream *s = r->s;
     g_autoptr(Vmdesc) v = vmdesc_parse(
         (const char *)s->device->data + s->vmdesc_at + 5, s->vmdesc_size,
         NULL);
+    g_autoptr(GPtrArray) gone = g_ptr_array_new();
     guint i;
 
     for (i = 0; v && i < s->sections->len; i++) {
@@ -264,37 +298,72 @@ static char *describe(const Stream *s, bool htm, const Destination *dest,
         if (!desc) {
             continue;
         }
-        if (!strcmp(section->vmsd, "spapr_iommu") && part->version == 3 &&
-            !target_has_iommu_v3(dest->to)) {
-            vmdesc_set_version(desc, 2);
-            vmdesc_drop_last_field(desc, "def_win");
-        } else if (htm && !strcmp(section->vmsd, "spapr")) {
-            if (stream_subsection(part, HTM)) {
+        if (g_ptr_array_find((GPtrArray *)dropped, section, NULL)) {
+            g_ptr_array_add(gone, desc);
+        } else if (rewrite_changes_iommu(r, section)) {
+            rewrite_describe_iommu(r, section, desc);
+        } else if (section == stream_section(s, "spapr")) {
+            if (rewrite_changes_spapr(r)) {
+                rewrite_describe_spapr(r, desc);
+            }
+            if (htm && stream_subsection(part, HTM)) {
                 vmdesc_drop_subsection(desc, HTM);
-            } else {
-                vmdesc_add_subsection(desc, HTM, "mig.caps[SPAPR_CAP_HTM]",
-                                      "uint8", 1);
+            } else if (htm) {
+                vmdesc_add_subsection(desc, HTM, &off, 1);
             }
         }
+    }
+    for (i = 0; i < gone->len; i++) {
+        vmdesc_drop_device(v, g_ptr_array_index(gone, i));
     }
     return v ? vmdesc_text(v, len) : NULL;
 }
 
-static void rewrite_vmdesc(const Stream *s, bool htm, const Destination *dest,
-                           GArray *edits)
+static void rewrite_vmdesc(Rewrite *r, bool htm, const GPtrArray *dropped)
 {
     size_t len;
-    g_autofree char *text = describe(s, htm, dest, &len);
+    g_autofree char *text = describe(r, htm, dropped, &len);
     uint8_t size[4];
 
     if (text) {
         put_be32(size, len);
-        replace(edits, s->vmdesc_at + 1, 4, size, 4);
-        replace(edits, s->vmdesc_at + 5, s->vmdesc_size, text, len);
+        rewrite_replace(r, r->s->vmdesc_at + 1, 4, size, 4);
+        rewrite_replace(r, r->s->vmdesc_at + 5, r->s->vmdesc_size, text, len);
     }
 }
 
 /* ---- all of it ----- */
+
+static bool rewrite_sections(Rewrite *r, GError **errp)
+{
+    g_autoptr(GPtrArray) dropped = g_ptr_array_new();
+    guint i, before;
+    bool htm, iommu;
+
+    for (i = 0; i < r->s->cpus->len; i++) {
+        if (!rewrite_cpu(r, i, errp)) {
+            return false;
+        }
+    }
+    before = r->edits->len;
+    if (!rewrite_powerkvm(r, dropped, errp)) {
+        return false;
+    }
+    iommu = r->edits->len > before;
+    before = r->edits->len;
+    if (!rewrite_htm(r, errp)) {
+        return false;
+    }
+    htm = r->edits->len > before;
+    if (r->s->vmdesc && (htm || iommu)) {
+        rewrite_vmdesc(r, htm, dropped);
+    }
+    /* Last, so that they come after what else is done to a section's end */
+    if (r->form.footers != r->s->has_footers) {
+        rewrite_footers(r, dropped);
+    }
+    return true;
+}
 
 GByteArray *rewrite_device(const Stream *s, const Destination *dest,
                            bool force, GPtrArray *notes, GError **errp)
@@ -303,42 +372,23 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
     g_autoptr(GPtrArray) reasons = NULL;
     g_autoptr(Stream) outcome = NULL;
     GByteArray *device;
-    guint i, before;
-    bool htm, iommu = false;
+    Rewrite r = { s, dest, force, edits, notes };
+    guint i;
 
+    rewrite_form(s, dest, &r.form);
     g_array_set_clear_func(edits, edit_clear);
     if (!stream_is_pseries(s)) {
-        refuse(errp, "this is not a pseries guest, so there is nothing to do");
+        rewrite_refuse(errp, "this is not a pseries guest, so there is nothing"
+                       " to do");
         return NULL;
     }
-    for (i = 0; i < s->cpus->len; i++) {
-        if (!rewrite_cpu(s, i, dest, force, edits, notes, errp)) {
-            return NULL;
-        }
-    }
-    for (i = 0; i < s->sections->len; i++) {
-        const StreamSection *section = g_ptr_array_index(s->sections, i);
-
-        if (!section->pieces && !strcmp(section->vmsd, "spapr_iommu") &&
-            section->part.version == 3 && !target_has_iommu_v3(dest->to)) {
-            if (!rewrite_iommu(section, edits, errp)) {
-                return NULL;
-            }
-            iommu = true;
-        }
-    }
-    before = edits->len;
-    if (!rewrite_htm(s, dest, force, edits, notes, errp)) {
+    if (!rewrite_sections(&r, errp)) {
         return NULL;
-    }
-    htm = edits->len > before;
-    if (s->vmdesc && (htm || iommu)) {
-        rewrite_vmdesc(s, htm, dest, edits);
     }
 
     /* The outcome must be a stream, and one that the destination takes. */
     device = apply(s, edits);
-    outcome = stream_reparse(s, device, errp);
+    outcome = stream_reparse(s, &r.form, device, errp);
     if (!outcome) {
         g_prefix_error(errp, "the outcome would not be a stream: ");
         return NULL;
@@ -347,8 +397,9 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
     for (i = 0; i < reasons->len; i++) {
         const Reason *reason = g_ptr_array_index(reasons, i);
 
-        if (reason->refuses && reason->who & UNPATCHED &&
-            !object(force, notes, errp, g_strdup_printf(
+        if (reason->refuses &&
+            reason->who & (dest->series ? PATCHED : UNPATCHED) &&
+            !rewrite_object(&r, errp, g_strdup_printf(
                 "%s%s%s", reason->what, reason->advice ? "; try: " : "",
                 reason->advice ? reason->advice : ""))) {
             return NULL;

@@ -11,12 +11,19 @@
 #include "judge.h"
 
 /**
- * rewrite_drops_configuration:
+ * rewrite_form: what @dest wants around the sections, for its machine
  *
- * Returns: whether the configuration section must go for @dest: of pseries-2.3
- * and older 2.4 sends and wants one, and nobody else does.
+ * Of footers, that is right even while @s has not been read so far.
+ *
+ * Returns: false if that machine is not known, so that @s stays as it is.
  */
-bool rewrite_drops_configuration(const Stream *s, const Destination *dest);
+bool rewrite_form(const Stream *s, const Destination *dest, StreamForm *form);
+
+/**
+ * rewrite_start: pass on what the stream begins with
+ * @s: of which just that was read, and held
+ */
+bool rewrite_start(Stream *s, const StreamForm *form, GError **errp);
 
 /**
  * rewrite_device:
@@ -25,9 +32,9 @@ bool rewrite_drops_configuration(const Stream *s, const Destination *dest);
  * @force: do it though the guest may lose something
  * @notes: gets lines for the operator (char *)
  *
- * Gives each CPU the words of @dest, "spapr_iommu" the version and
- * "spapr" the capabilities that it takes, and puts the vmdescription right.
- * Nothing else changes.
+ * Gives each CPU the words of @dest, "spapr_iommu" and "spapr" the
+ * version and the capabilities that it takes, sections the footers that its
+ * machine has, and puts the vmdescription right.  Nothing else changes.
  *
  * Returns: the new device state, up to and with all that follows it, to be
  * unreferenced; NULL with @errp set, TOOL_ERROR_REFUSED if the guest would

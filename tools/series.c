@@ -11,9 +11,10 @@
 #define GROUP(name, word, bit) enum { name = 1ULL << (bit) };
 #include "../target/ppc/insns-history.h.inc"
 
-bool series_exists(Target to)
+bool series_exists(const Destination *dest)
 {
-    return !target_before(to, 2, 7, 0) && to.release <= LAST_KNOWN_RELEASE;
+    return !dest->product && !target_before(dest->to, 2, 7, 0) &&
+           dest->to.release <= LAST_KNOWN_RELEASE;
 }
 
 /* The compat version for the guest: 0 is all that the CPU has */

@@ -20,8 +20,8 @@ typedef struct SeriesVerdict {
     const char *keep;   /* the insns-compat that loses none; may be NULL */
 } SeriesVerdict;
 
-/** series_exists: is there a series for @to? */
-bool series_exists(Target to);
+/** series_exists: is there a series for @dest? */
+bool series_exists(const Destination *dest);
 
 /**
  * series_check:

@@ -118,13 +118,17 @@ void show_json(JsonBuilder *b, const char *path, const Container *container,
 {
     g_autofree char *kept_in = container ? container_describe(container)
                                          : NULL;
-    g_autofree char *origin = origin_of_stream(s);
+    g_auto(Origin) origin = { 0 };
     guint i;
 
+    origin_find(s, &origin);
     json_builder_begin_object(b);
     json_member(b, "stream", path);
     json_member(b, "container", kept_in);
-    json_member(b, "origin", origin);
+    json_member(b, "origin", origin.mixture ? NULL : origin.who);
+    json_member(b, "origin_why", origin.why);
+    json_member(b, "product", origin.product ? origin.product->id : NULL);
+    json_member(b, "mixture", origin.mixture);
     json_member(b, "machine", s->machine);
     json_member(b, "machine_guessed", s->machine ? NULL : stream_machine(s));
     json_bool(b, "pseries", stream_is_pseries(s));

@@ -239,13 +239,27 @@ static void show_ram(const Stream *s)
     printf("\n");
 }
 
+static void show_origin(const Origin *o)
+{
+    if (o->mixture) {
+        printf("  sent by: nobody; it is a mixture: %s\n", o->mixture);
+    } else {
+        printf("  sent by: %s%s\n", o->who ? "probably " : "",
+               o->who ? o->who : "no release that this tool knows");
+    }
+    if (o->why && o->who) {
+        printf("    as %s\n", o->why);
+    }
+}
+
 void show_text(const char *path, const Container *container, const Stream *s)
 {
     g_autofree char *kept_in = container ? container_describe(container)
                                          : NULL;
-    g_autofree char *origin = origin_of_stream(s);
+    g_auto(Origin) origin = { 0 };
     guint i, from = 0;
 
+    origin_find(s, &origin);
     printf("%s\n", path);
     if (kept_in) {
         printf("  kept as: %s\n", kept_in);
@@ -259,8 +273,7 @@ void show_text(const char *path, const Container *container, const Stream *s)
                s->has_vmdesc ? "pseries-2.3" : "pseries-2.1 or 2.2");
     }
     if (stream_is_pseries(s)) {
-        printf("  sent by: %s%s\n", origin ? "probably " : "",
-               origin ? origin : "no release that this tool knows");
+        show_origin(&origin);
         show_facts(s);
     }
     show_ram(s);

@@ -175,7 +175,8 @@ static bool read_subsection(Stream *s, StreamPart *part, size_t at,
     stream_part_reset(sub);
     sub_desc = desc ? vmdesc_subsection(desc, sub->name) : NULL;
     if (!(sub_desc ? vmdesc_fields(sub_desc, sub, size, errp)
-                   : layout_fields(sub->name, sub, buf, size, errp))) {
+                   : layout_fields(sub->name, sub, s->dialect, buf, size,
+                                   errp))) {
         g_prefix_error(errp, "subsection '%s': ", sub->name);
         return device_fail(s, at, errp);
     }
@@ -313,7 +314,7 @@ static bool try_table(Stream *s, StreamSection *section, GError **errp)
 
     stream_part_reset(part);
     section->opaque = false;
-    if (!layout_known(section->vmsd, part->version)) {
+    if (!layout_known(section->vmsd, part->version, s->dialect)) {
         return stream_fail(s, section->offset, errp,
                            "%s, and this tool does not know version %u of this"
                            " section, so that nothing behind it can be found",
@@ -321,8 +322,8 @@ static bool try_table(Stream *s, StreamSection *section, GError **errp)
                            "the stream has no vmdescription at its end (was it"
                            " cut off?)", part->version);
     }
-    if (!layout_fields(section->vmsd, part, s->device->data, s->device->len,
-                       errp)) {
+    if (!layout_fields(section->vmsd, part, s->dialect, s->device->data,
+                       s->device->len, errp)) {
         return device_fail(s, part->fields_end, errp);
     }
     if (!read_subsections(s, part, section->vmsd, NULL, 0, errp)) {
@@ -506,6 +507,35 @@ static size_t find_vmdesc(const Stream *s, size_t from, bool *whole)
     return 0;
 }
 
+/* Nothing says what is in the sections: whose sections can they be? */
+static bool parse_without(Stream *s, guint pieces, GError **errp)
+{
+    Dialect dialect, told = s->dialect;
+    GError *first = NULL;
+
+    for (dialect = 0; dialect < DIALECT__MAX; dialect++) {
+        GError *err = NULL;
+
+        if (s->told && dialect != told) {
+            continue;
+        }
+        s->dialect = dialect;
+        if (parse_with(s, 0, &err)) {
+            g_clear_error(&first);
+            return true;
+        }
+        forget(s, pieces);
+        if (first) {
+            g_error_free(err);
+        } else {
+            first = err;
+        }
+    }
+    s->dialect = told;
+    g_propagate_error(errp, first);
+    return false;
+}
+
 bool stream_parse_device(Stream *s, GError **errp)
 {
     guint pieces = s->sections->len;
@@ -533,7 +563,7 @@ bool stream_parse_device(Stream *s, GError **errp)
         at++;
     }
     /* QEMU would not even look at it. */
-    if (parse_with(s, 0, first ? NULL : errp)) {
+    if (parse_without(s, pieces, first ? NULL : errp)) {
         if (s->has_vmdesc) {
             stream_note(s, "the vmdescription cannot be used%s%s",
                         first ? ": " : "", first ? first->message : "");
@@ -541,7 +571,6 @@ bool stream_parse_device(Stream *s, GError **errp)
         g_clear_error(&first);
         return true;
     }
-    forget(s, pieces);
     if (first) {
         g_propagate_error(errp, first);
     }

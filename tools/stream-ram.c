@@ -307,6 +307,16 @@ static StreamSection *section_by_id(Stream *s, uint32_t id)
     return NULL;
 }
 
+/* A footer that the stream does not have, for those who want one */
+static bool pass_footer(Stream *s, uint32_t id, GError **errp)
+{
+    uint8_t footer[5] = { SECTION_FOOTER };
+
+    put_be32(footer + 1, id);
+    return input_flush(s->in, errp) &&
+           s->in->pass(s->in->opaque, footer, sizeof(footer), errp);
+}
+
 static bool read_footer(Stream *s, uint32_t id, bool first, GError **errp)
 {
     const uint8_t *p;
@@ -321,7 +331,10 @@ static bool read_footer(Stream *s, uint32_t id, bool first, GError **errp)
         }
     }
     if (!s->has_footers) {
-        return true;
+        return s->footers_out != 1 || pass_footer(s, id, errp);
+    }
+    if (s->footers_out == 0 && !input_flush(s->in, errp)) {
+        return false;
     }
     p = stream_take(s, 5, errp);
     if (!p) {
@@ -331,6 +344,9 @@ static bool read_footer(Stream *s, uint32_t id, bool first, GError **errp)
         return stream_fail(s, input_offset(s->in) - 5, errp,
                            "the footer of section %u was expected here; the"
                            " stream is damaged", id);
+    }
+    if (s->footers_out == 0) {
+        input_drop(s->in);
     }
     return true;
 }

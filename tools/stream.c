@@ -54,6 +54,7 @@ Stream *stream_new(Input *in)
 
     s->in = in;
     s->device_limit = STREAM_DEVICE_LIMIT;
+    s->footers_out = -1;
     s->sections = g_ptr_array_new_with_free_func(section_free);
     s->blocks = g_array_new(false, false, sizeof(StreamBlock));
     g_array_set_clear_func(s->blocks, block_clear);
@@ -90,15 +91,16 @@ bool stream_read(Stream *s, GError **errp)
            stream_read_device(s, errp);
 }
 
-Stream *stream_reparse(const Stream *s, GByteArray *device, GError **errp)
+Stream *stream_reparse(const Stream *s, const StreamForm *form,
+                       GByteArray *device, GError **errp)
 {
     g_autoptr(Stream) copy = stream_new(s->in);
     guint i;
 
-    copy->machine = g_strdup(s->machine);
-    copy->has_configuration = s->has_configuration;
+    copy->machine = form->configuration ? g_strdup(form->machine) : NULL;
+    copy->has_configuration = form->configuration;
     copy->ignore_shared = s->ignore_shared;
-    copy->has_footers = s->has_footers;
+    copy->has_footers = form->footers;
     copy->htab_shift = s->htab_shift;
     copy->pages_compressed = s->pages_compressed;
     copy->device_at = s->device_at;

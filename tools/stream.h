@@ -11,6 +11,7 @@
 #include "../target/ppc/insns-history.h"
 #include "bytes.h"
 #include "input.h"
+#include "layouts.h"
 #include "stream-part.h"
 #include "vmdesc.h"
 
@@ -70,6 +71,9 @@ typedef enum {
 typedef struct Stream {
     Input *in;
     size_t device_limit;
+    const struct Product *from; /* who sent it, if that was told; or NULL */
+    bool told;                  /* whether it was; NULL is upstream then */
+    int footers_out;            /* passed on: -1 as they are, 0 none, 1 some */
 
     bool has_configuration;
     bool has_footers;
@@ -97,6 +101,7 @@ typedef struct Stream {
     GArray *cpus;           /* of StreamCpu */
     StreamServers servers;
     StreamNames names;
+    Dialect dialect;        /* that it was read in, without a vmdescription */
     unsigned parts;         /* how many subsections there are */
     GPtrArray *notes;       /* what is odd, but QEMU does not mind (char *) */
     size_t looked_at;       /* bytes, in search of a section's end */
@@ -141,14 +146,23 @@ bool stream_read_device(Stream *s, GError **errp);
 /** stream_read: stream_read_start(), _ram() and _device() */
 bool stream_read(Stream *s, GError **errp);
 
+/* What a stream has beside the sections' contents */
+typedef struct StreamForm {
+    bool configuration;
+    const char *machine;    /* that the configuration section names */
+    bool footers;
+} StreamForm;
+
 /**
  * stream_reparse:
+ * @form: of the new stream, and of @device
  * @device: the device state of @s, changed; becomes the new stream's
  *
  * Returns: a stream that is like @s otherwise, NULL with @errp set if
  * @device is not a device state.
  */
-Stream *stream_reparse(const Stream *s, GByteArray *device, GError **errp);
+Stream *stream_reparse(const Stream *s, const StreamForm *form,
+                       GByteArray *device, GError **errp);
 
 /**
  * stream_is_pseries: once stream_read_ram() is through

@@ -316,15 +316,41 @@ void vmdesc_set_version(VmdescPart *part, uint32_t version)
     json_object_set_int_member((JsonObject *)part, "version", version);
 }
 
-void vmdesc_drop_last_field(VmdescPart *part, const char *name)
+static JsonArray *describe_fields(const VmdescField *fields, guint n)
 {
-    JsonArray *fields = get_array((JsonObject *)part, "fields");
-    guint n = fields ? json_array_get_length(fields) : 0;
-    JsonObject *last = n ? get_element(fields, n - 1) : NULL;
-    const char *found = last ? get_string(last, "name") : NULL;
+    JsonArray *array = json_array_new();
+    guint i;
 
-    if (found && !strcmp(found, name)) {
-        json_array_remove_element(fields, n - 1);
+    for (i = 0; i < n; i++) {
+        JsonObject *field = json_object_new();
+
+        json_object_set_string_member(field, "name", fields[i].name);
+        if (fields[i].array_len) {
+            json_object_set_int_member(field, "array_len",
+                                       fields[i].array_len);
+        }
+        json_object_set_string_member(field, "type", fields[i].type);
+        json_object_set_int_member(field, "size", fields[i].size);
+        json_array_add_object_element(array, field);
+    }
+    return array;
+}
+
+void vmdesc_set_fields(VmdescPart *part, const VmdescField *fields, guint n)
+{
+    json_object_set_array_member((JsonObject *)part, "fields",
+                                 describe_fields(fields, n));
+}
+
+void vmdesc_drop_device(Vmdesc *v, const VmdescPart *device)
+{
+    guint i, n = json_array_get_length(v->devices);
+
+    for (i = 0; i < n; i++) {
+        if ((const VmdescPart *)get_element(v->devices, i) == device) {
+            json_array_remove_element(v->devices, i);
+            return;
+        }
     }
 }
 
@@ -349,20 +375,14 @@ void vmdesc_drop_subsection(VmdescPart *part, const char *name)
 }
 
 void vmdesc_add_subsection(VmdescPart *part, const char *name,
-                           const char *field, const char *type, size_t size)
+                           const VmdescField *fields, guint n)
 {
     JsonObject *object = (JsonObject *)part, *sub = json_object_new();
-    JsonObject *described = json_object_new();
     JsonArray *subsections = get_array(object, "subsections");
-    JsonArray *fields = json_array_new();
 
-    json_object_set_string_member(described, "name", field);
-    json_object_set_string_member(described, "type", type);
-    json_object_set_int_member(described, "size", size);
-    json_array_add_object_element(fields, described);
     json_object_set_string_member(sub, "vmsd_name", name);
     json_object_set_int_member(sub, "version", 1);
-    json_object_set_array_member(sub, "fields", fields);
+    json_object_set_array_member(sub, "fields", describe_fields(fields, n));
     if (!subsections) {
         subsections = json_array_new();
         json_object_set_array_member(object, "subsections", subsections);

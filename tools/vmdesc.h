@@ -70,14 +70,24 @@ bool vmdesc_fields(VmdescPart *desc, StreamPart *part, size_t size,
 
 void vmdesc_set_version(VmdescPart *part, uint32_t version);
 
-/** vmdesc_drop_last_field: if it is called @name */
-void vmdesc_drop_last_field(VmdescPart *part, const char *name);
+typedef struct VmdescField {
+    const char *name;
+    const char *type;
+    size_t size;
+    uint32_t array_len;     /* 0: it is not an array */
+} VmdescField;
+
+/** vmdesc_set_fields: @n fields in the place of all that there are */
+void vmdesc_set_fields(VmdescPart *part, const VmdescField *fields, guint n);
 
 void vmdesc_drop_subsection(VmdescPart *part, const char *name);
 
-/** vmdesc_add_subsection: version 1, with one field */
+/** vmdesc_add_subsection: version 1, with @n fields */
 void vmdesc_add_subsection(VmdescPart *part, const char *name,
-                           const char *field, const char *type, size_t size);
+                           const VmdescField *fields, guint n);
+
+/** vmdesc_drop_device: once all were asked for */
+void vmdesc_drop_device(Vmdesc *v, const VmdescPart *device);
 
 /** vmdesc_text: as text of @len bytes, to be freed */
 char *vmdesc_text(const Vmdesc *v, size_t *len);

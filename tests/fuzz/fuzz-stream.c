@@ -185,30 +185,33 @@ static GPtrArray *judged(const Stream *s, const Destination *dest)
     return reasons;
 }
 
-/* What rewrite sends, as a stream of its own */
-static GByteArray *sent(const GByteArray *data, const Stream *s,
-                        const GByteArray *device, size_t dropped)
+static bool collect(void *opaque, const uint8_t *data, size_t len,
+                    GError **errp)
 {
-    GByteArray *out = g_byte_array_sized_new(data->len + 64);
-
-    g_byte_array_append(out, data->data, 8);
-    g_byte_array_append(out, data->data + 8 + dropped,
-                        s->device_at - 8 - dropped);
-    g_byte_array_append(out, device->data, device->len);
-    return out;
+    (void)errp;
+    g_byte_array_append(opaque, data, len);
+    return true;
 }
 
-/* How long the configuration section is, that rewrite leaves out */
-static size_t configuration_size(const GByteArray *data)
+/* What rewrite sends, as a stream of its own */
+static GByteArray *sent(const GByteArray *data, const StreamForm *form,
+                        bool known, const GByteArray *device)
 {
+    GByteArray *out = g_byte_array_sized_new(data->len + 64);
     Input *in = input_memory(data->data, data->len);
     g_autoptr(Stream) s = stream_new(in);
-    size_t size;
 
+    in->pass = collect;
+    in->opaque = out;
+    in->hold = true;
     CHECK(stream_read_start(s, NULL));
-    size = input_offset(in) - 8;
+    CHECK(rewrite_start(s, form, NULL));
+    s->footers_out = known ? form->footers : -1;
+    in->hold = false;
+    CHECK(stream_read_ram(s, NULL) && input_flush(in, NULL));
+    g_byte_array_append(out, device->data, device->len);
     input_close(in);
-    return size;
+    return out;
 }
 
 static void check_rewritten(const GByteArray *data, const Destination *dest,
@@ -223,12 +226,10 @@ static void try_rewrite(const GByteArray *data, Stream *s,
     g_autoptr(GByteArray) whole = NULL;
     g_autoptr(GByteArray) before = g_byte_array_new();
     GError *err = NULL;
-    bool drops = rewrite_drops_configuration(s, dest) && s->has_configuration;
+    StreamForm form;
+    bool known = rewrite_form(s, dest, &form);
     guint i;
 
-    if (drops) {
-        s->has_configuration = false;
-    }
     g_byte_array_append(before, s->device->data, s->device->len);
     device = rewrite_device(s, dest, force, notes, &err);
     check_outcome(device, err);
@@ -238,7 +239,7 @@ static void try_rewrite(const GByteArray *data, Stream *s,
     CHECK(before->len == s->device->len &&
           !memcmp(before->data, s->device->data, before->len));
     if (device) {
-        whole = sent(data, s, device, drops ? configuration_size(data) : 0);
+        whole = sent(data, &form, known, device);
         if (again) {
             /* What was dropped the first time was what followed the stream. */
             CHECK(whole->len == data->len &&

@@ -215,6 +215,7 @@ static bool in_long_field(const StreamPart *part, size_t at)
 
 static void test_recorded_flipped(void)
 {
+    StreamForm form;
     const char *path = g_getenv("PPC_INSNS_STREAM");
     g_autoptr(GError) err = NULL;
     g_autofree char *data = NULL;
@@ -231,6 +232,7 @@ static void test_recorded_flipped(void)
            ((StreamSection *)g_ptr_array_index(s->sections, i))->pieces) {
         i++;
     }
+    form = (StreamForm) { s->has_configuration, s->machine, s->has_footers };
     for (at = 0; at < s->device->len; at++) {
         const StreamSection *section = g_ptr_array_index(s->sections, i);
         GByteArray *copy;
@@ -246,7 +248,7 @@ static void test_recorded_flipped(void)
         copy = g_byte_array_new();
         g_byte_array_append(copy, s->device->data, s->device->len);
         copy->data[at] ^= 1 << at % 8;
-        other = stream_reparse(s, copy, &err);
+        other = stream_reparse(s, &form, copy, &err);
         if (other) {
             stream_free(other);
         } else {
