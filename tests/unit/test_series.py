@@ -1020,7 +1020,7 @@ class Facts(unittest.TestCase):
         """each feature is asked for by a patch, a page or a file of the series"""
         patches, cover, walk = series.load_patches(PROJECT)
         tables = [table for _, table in patches]
-        hooks = walk + [hook for table in tables for hook in table.get('hook', [])]
+        hooks = walk + [hook for table in tables for hook in table['build'] + table['hook']]
         used = {name for table in tables + hooks for key in ('needs', 'lacks')
                 for name in table.get(key, [])}
         texts = [cover['message'], *(table['message'] for table in tables),
