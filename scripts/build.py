@@ -40,6 +40,9 @@ import series
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = PROJECT / 'scripts'
 
+# Debian's own, which has its packages' modules (yaml, jinja2, sphinx) for certain.
+PYTHON = '/usr/bin/python3'
+
 # What a build needs to have, and little that takes long.
 TARGET_LIST = ['--target-list=ppc64-softmmu']
 EMULATOR = 'qemu-system-ppc64'
@@ -569,7 +572,7 @@ def main():
         'soak': lambda: [PROJECT / 'tests/migration-compat/soak.py', '--a',
                          place.qemu, '--b', place.stock]}
     if args.command in follows:
-        return finish([sys.executable, *follows[args.command]()]).returncode
+        return finish([PYTHON, *follows[args.command]()]).returncode
     return 0
 
 

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 import fuzz
-from build import (EMULATOR, PROJECT, TARGET_LIST, BuildError, Place,
+from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, BuildError, Place,
                    build_tree, environment, finish, guarded, link_firmware,
                    make_tree, parser, run, tests_in)
 from series import load_bases
@@ -30,9 +30,8 @@ MIGRATION = PROJECT / 'tests/migration-compat'
 TOOL = PROJECT / 'build/core/tools/ppc-insns'
 GITLAB = '.gitlab-ci.d/migration-compat-ppc64.yml'
 
-# Debian's own, as only that has python3-yaml for certain; !reference, which
-# GitLab adds to YAML, becomes a list.
-YAML = ['/usr/bin/python3', '-c', '''
+# !reference, which GitLab adds to YAML, becomes a list.
+YAML = [PYTHON, '-c', '''
 import json, sys, yaml
 yaml.SafeLoader.add_constructor("!reference",
                                 lambda l, node: l.construct_sequence(node))
@@ -41,7 +40,7 @@ json.dump([yaml.safe_load(open(f)) for f in sys.argv[1:]], sys.stdout)
 
 
 # Warnings are errors; no configuration, so that it takes no more than the page.
-SPHINX = ['/usr/bin/python3', '-m', 'sphinx', '-q', '-W', '--keep-going', '-C']
+SPHINX = [PYTHON, '-m', 'sphinx', '-q', '-W', '--keep-going', '-C']
 
 
 class Failed(Exception):

@@ -4,14 +4,14 @@
 
     matrix.py --patched BIN [--stock BIN] [--out build/matrix] [--jobs 2]
 
-Writes matrix.html and matrix.svg, which need no other file, and matrix.json, from which both are made. What is shown as
-running was run and seen to run; what cannot be run here, as there are no binaries of the old releases, has states of its own.
+Writes matrix.json, and from that, with the templates in templates/, matrix.html and matrix.svg, which need no other file.
+What is shown as running was run and seen to run; what cannot be run here, as there are no binaries of the old releases, has
+states of its own.
 
 Exit status 0 if the patched QEMU does all that it is for: it runs all recorded streams, what it sends is what the old releases
 sent, and it exchanges with stock whatever stock exchanges with itself. Else 1.
 """
 import datetime
-import html
 import json
 import os
 import shutil
@@ -24,7 +24,9 @@ from demo import BAD, BOLD, FAINT, GOOD, NOTE, WIDTH, Footnotes, Paint, Progress
 import harness as h  # noqa: E402  (demo says where it is)
 import test_wire as wire  # noqa: E402
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "matrix")
+HERE = os.path.dirname(os.path.abspath(__file__))
+TEMPLATES = os.path.join(HERE, "templates")
+OUT = os.path.join(HERE, "..", "build", "matrix")
 
 # State of a cell -> glyph, colour on a terminal, what the legend says. Seen or not is part of the glyph, not only of the text.
 STATES = {
@@ -192,7 +194,8 @@ def measure(args, stock):
         "note": "To: the recorded stream is loaded and the guest goes on, or not. Back: what would be sent is compared with what "
                 "that release sent itself, as no binary of it is run here.",
         "heads": ["QEMU", "machine", "CPU", "CPUs", "guest saw"],
-        "columns": ["to stock", "to patched", "back from stock", "back from patched"],
+        "groups": ["loaded into", "sent back to that release (compared, not run)"],
+        "columns": ["stock", "patched", "stock", "patched"],
         "rows": [{"head": [row.qemu, row.machine, row.cpu, str(row.smp), row.guest_probe],
                   "cells": [stock_cell[0], patched_cell[0], stock_cell[1], patched_cell[1]]}
                  for row, stock_cell, patched_cell in zip(old_rows, stock_cells, patched_cells)],
@@ -202,6 +205,7 @@ def measure(args, stock):
         "note": "Words and structure of a guest started here, with 1 and with 4 CPUs, against those of 2.6 for pseries-2.1 to "
                 "2.6 and of 2.7.0 for pseries-2.7.",
         "heads": ["machine"],
+        "groups": [],
         "columns": list(wire.MODELS),
         "rows": [{"head": [machine], "cells": [found[machine, model] for model in wire.MODELS]} for machine in wire.MACHINES],
     }, {
@@ -209,7 +213,8 @@ def measure(args, stock):
         "title": "Live migration, every machine version",
         "note": "Over a UNIX socket, one CPU, no devices; with cap-htm=off where stock does not start without it.",
         "heads": ["machine"],
-        "columns": [f"{cpu}: {source} to {destination}" for cpu in CPUS for source, destination in DIRECTIONS],
+        "groups": list(CPUS),
+        "columns": [f"{source} → {destination}" for cpu in CPUS for source, destination in DIRECTIONS],
         "rows": [{"head": [machine], "cells": [of_live[(*direction, machine, cpu, 1, "bare")] for cpu in CPUS
                                                for direction in DIRECTIONS]} for machine in machines],
     }, {
@@ -217,6 +222,7 @@ def measure(args, stock):
         "title": "Live migration with devices",
         "note": "POWER8, from stock to patched and from patched to stock; a cell counts as running only if both do.",
         "heads": ["machine", "CPUs"],
+        "groups": [],
         "columns": list(h.DEVICES),
         "rows": [{"head": [machine, str(smp)], "cells": [of_sets[machine, "POWER8", smp, devices] for devices in h.DEVICES]}
                  for machine in chosen for smp in (1, 4)],
@@ -278,9 +284,11 @@ def show(data, paint):
         wide = table["id"] == "recorded"
         print("\n" + paint(table["title"], BOLD))
         print(textwrap.fill(table["note"], WIDTH, break_on_hyphens=False))
-        columns = [column.split(": ")[-1].replace(" to ", "→").replace("back from", "back:") for column in table["columns"]]
+        columns = [column.replace(" ", "") for column in table["columns"]]
+        if wide:
+            columns = [("to " if i < 2 else "back: ") + column for i, column in enumerate(columns)]
         if table["id"] == "live":
-            print(" " * 18 + "".join(f"{cpu:33}" for cpu in CPUS).rstrip())
+            print(" " * 18 + "".join(f"{cpu:33}" for cpu in table["groups"]).rstrip())
             columns = [column.replace("stock", "s").replace("patched", "p") for column in columns]
         heads = [max(len(title), *(len(row["head"][i]) for row in table["rows"])) for i, title in enumerate(table["heads"])]
         heads[-1] = max(heads[-1], 15 if table["id"] == "live" else 0)
@@ -307,258 +315,16 @@ def show(data, paint):
         print(textwrap.fill(f"({number}) {text}", WIDTH, subsequent_indent="    ", break_on_hyphens=False))
 
 
-# Colours of the states, for light and for dark: text and ground.
-COLOURS = {
-    "light": {"page": "#ffffff", "panel": "#f6f8fa", "ink": "#1f2328", "faint": "#59636e", "line": "#d1d9e0",
-              "ok": ("#116329", "#dafbe1"), "changed": ("#7d4e00", "#fff1c2"), "refused": ("#a40e26", "#ffe3e0"),
-              "wire": ("#0550ae", "#ddf0ff"), "words": ("#0550ae", "#ffffff"), "would": ("#a40e26", "#ffffff"),
-              "none": ("#59636e", "#ffffff")},
-    "dark": {"page": "#0d1117", "panel": "#151b23", "ink": "#f0f6fc", "faint": "#9198a1", "line": "#3d444d",
-             "ok": ("#56d364", "#12361f"), "changed": ("#eac54f", "#3a2d0c"), "refused": ("#ff8e84", "#4a1a1c"),
-             "wire": ("#79c0ff", "#10294a"), "words": ("#79c0ff", "#0d1117"), "would": ("#ff8e84", "#0d1117"),
-             "none": ("#9198a1", "#0d1117")},
-}
-FONT = "system-ui,-apple-system,'Segoe UI','Noto Sans','DejaVu Sans',Arial,sans-serif"
-MONO = "ui-monospace,'DejaVu Sans Mono','Liberation Mono',Consolas,monospace"
-
-
-def variables(scheme):
-    """The colours of a scheme as CSS variables."""
-    text = []
-    for name, value in COLOURS[scheme].items():
-        text += [f"--{name}:{value};"] if isinstance(value, str) else [f"--{name}:{value[0]};--{name}-bg:{value[1]};"]
-    return "".join(text)
-
-
-def scheme_css(selector):
-    """Both schemes, chosen by what the reader's system is set to."""
-    return f"{selector}{{{variables('light')}}}\n@media (prefers-color-scheme:dark){{{selector}{{{variables('dark')}}}}}\n"
-
-
-CSS = """
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 FONT;color-scheme:light dark}
-main{max-width:1280px;margin:0 auto;padding:32px 24px 64px}
-h1{font-size:26px;line-height:1.25;margin:0 0 8px}
-h2{font-size:19px;margin:44px 0 4px}
-p{margin:4px 0 12px;max-width:100ch}
-.faint,dt+dd,caption{color:var(--faint)}
-dl.binaries{display:grid;grid-template-columns:max-content 1fr;gap:0 12px;margin:0 0 20px;font-size:14px}
-dl.binaries dd{margin:0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(165px,1fr));gap:10px;padding:0;margin:0 0 24px;list-style:none}
-.tiles li{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
-.tiles b{display:block;font-size:22px;line-height:1.3}
-.tiles span{font-size:13px;color:var(--faint);display:block;line-height:1.35}
-.legend{display:grid;grid-template-columns:repeat(auto-fill,minmax(430px,1fr));gap:6px 24px;
-padding:0;margin:0;list-style:none;font-size:13.5px}
-.legend li{display:flex;gap:8px;align-items:baseline}
-.legend .c{flex:none}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}
-table{border-collapse:separate;border-spacing:0;width:100%;font-size:13px}
-th,td{padding:4px 5px;text-align:left;white-space:nowrap;border-top:1px solid var(--line);vertical-align:top}
-thead th{border-top:0;background:var(--panel);font-weight:600;vertical-align:bottom}
-thead tr+tr th{border-top:1px solid var(--line);font-weight:500;color:var(--faint)}
-tbody th{font-weight:500}
-tr.first:not(:first-child)>*{border-top:2px solid var(--faint)}
-tbody tr:hover>*{background:var(--panel)}
-td.group,th.group{border-left:2px solid var(--line);padding-left:8px}
-code{font:13px/1.4 MONO;letter-spacing:.04em}
-.c{display:inline-flex;gap:4px;align-items:baseline;border-radius:6px;padding:1px 6px;border:1px solid transparent}
-.c i{font-style:normal;font-weight:700;font-family:'DejaVu Sans','Noto Sans Symbols2','Noto Sans Math',FONT}
-.wrong{outline:2px solid var(--refused);outline-offset:1px}
-.would,.words{border:1px dashed currentColor}
-sup{line-height:0;margin-left:2px}.wrong+sup{margin-left:6px} sup a{color:var(--faint);text-decoration:none}
-sup a:hover{text-decoration:underline}
-ol{font-size:13.5px;padding-left:36px} ol li{margin:3px 0;overflow-wrap:anywhere} ol li:target{background:var(--changed-bg)}
-@media (max-width:600px){.legend{grid-template-columns:1fr}main{padding:20px 12px 40px}}
-@media print{.scroll{overflow:visible}main{max-width:none}}
-"""
-
-
-def as_html(data):
-    """One page that needs no other file."""
-    def esc(text):
-        return html.escape(text, quote=True)
-
-    def pill(state, text="", why="", wrong=False):
-        glyph, _, name, _ = STATES[state]
-        title = f' title="{esc(name + (": " + why if why else ""))}"'
-        shown = f"<span>{esc(text)}</span>" if text else ""
-        # A reader of the screen gets the state's name, whatever the glyph is read as.
-        return f'<span class="c {state}{" wrong" if wrong else ""}"{title}>' \
-               f'<i role="img" aria-label="{esc(name)}">{glyph}</i>{shown}</span>'
-
-    footnotes, body = Footnotes(), []
-    for table in data["tables"]:
-        kind, columns = table["id"], table["columns"]
-        # Columns that belong together have a head of their own: "POWER7: stock to patched", "to stock".
-        groups = {"live": CPUS, "recorded": ("loaded into", "sent back to that release (compared, not run)")}.get(kind, ())
-        size = len(columns) // len(groups) if groups else len(columns)
-        if kind == "live":
-            columns = [column.split(": ")[1].replace(" to ", " → ") for column in columns]
-        elif groups:
-            columns = [column.split()[-1] for column in columns]
-
-        def edge(i):
-            return ' class="group"' if groups and i % size == 0 else ""
-
-        body.append(f'<section id="{kind}"><h2>{esc(table["title"])}</h2>\n<p class="faint">{esc(table["note"])}</p>')
-        body.append('<div class="scroll"><table><thead><tr>')
-        body += [f'<th rowspan="{2 if groups else 1}">{esc(text)}</th>' for text in table["heads"]]
-        if groups:
-            body += [f'<th class="group" colspan="{size}" scope="colgroup">{esc(text)}</th>' for text in groups] + ["</tr><tr>"]
-        body += [f'<th scope="col"{edge(i)}>{esc(text)}</th>' for i, text in enumerate(columns)]
-        body.append("</tr></thead><tbody>")
-        before = None
-        for row in table["rows"]:
-            head = row["head"]
-            body.append('<tr class="first">' if len(head) > 1 and head[0] != before else "<tr>")
-            before = head[0]
-            for title, text in zip(table["heads"], head):
-                body.append(f'<th scope="row">{f"<code>{esc(text)}</code>" if title == "guest saw" else esc(text)}</th>')
-            for i, one in enumerate(row["cells"]):
-                note = ""
-                if one["why"]:
-                    number = footnotes.number(one["why"])
-                    note = f'<sup><a href="#n{number}">{number}</a></sup>'
-                text = label(one) if kind == "recorded" else one["text"]
-                body.append(f'<td{edge(i)}>{pill(one["state"], text, one["why"], one["fine"] is False)}{note}</td>')
-            body.append("</tr>")
-        body.append("</tbody></table></div></section>")
-    legend = "".join(f"<li>{pill(state, name)}<span>{esc(text)}</span></li>" for state, (_, _, name, text) in STATES.items())
-    reasons = "".join(f'<li id="n{i}">{esc(text)}</li>' for i, text in enumerate(footnotes.texts, 1))
-    letters = "; ".join(f"{probe.letter}\xa0{probe.instruction}" for probe in h.PROBES)
-    states = "".join(f".{state}{{color:var(--{state});background:var(--{state}-bg)}}" for state in STATES)
-    style = scheme_css(":root") + CSS.replace("FONT", FONT).replace("MONO", MONO) + states
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>pseries migration matrix</title><style>{style}</style></head><body><main>
-<h1>pseries migration matrix</h1>
-<dl class="binaries">{"".join(f"<dt>{esc(name)}</dt><dd>{esc(text)}</dd>" for name, text in data["binaries"].items())}
-<dt>date</dt><dd>{esc(data["date"])}</dd></dl>
-<ul class="tiles">{"".join(f"<li><b>{esc(number)}</b><span>{esc(text)}</span></li>" for number, text in data["summary"])}</ul>
-<ul class="legend">{legend}</ul>
-<p class="faint" style="margin-top:14px">Guests run under TCG. A guest tries instructions and reports what it sees: {esc(letters)};
-upper case where the instruction executes. Numbers lead to the reason, as does the pointer over a cell.
-A heavy outline marks what is not as it must be.</p>
-{"".join(line + chr(10) for line in body)}
-<section><h2>Reasons</h2><ol>{reasons}</ol></section>
-</main></body></html>
-"""
-
-
-class Svg:
-    """Collects elements of a drawing; y grows as they come."""
-
-    def __init__(self, width):
-        self.width, self.y, self.parts = width, 0, []
-
-    def text(self, x, y, text, klass="", anchor="start", turned=False):
-        turn = f' transform="rotate(-60 {x} {y})"' if turned else ""
-        self.parts.append(f'<text x="{x}" y="{y}" class="{klass}" text-anchor="{anchor}"{turn}>{html.escape(text)}</text>')
-
-    def pill(self, x, y, width, one, text=""):
-        """A cell of WIDTH at X, Y (its upper left): the glyph, and a text if there is room for one."""
-        state = one["state"]
-        glyph, _, name, _ = STATES[state]
-        wrong = " wrong" if one["fine"] is False else ""
-        dashed = " dashed" if state in ("would", "words") else ""
-        why = html.escape(name + (": " + one["why"] if one["why"] else ""))
-        self.parts.append(f'<g><title>{why}</title><rect x="{x}" y="{y}" width="{width}" height="18" rx="4" '
-                          f'class="b-{state}{dashed}{wrong}"/>')
-        if text:
-            self.text(x + 7, y + 13.5, glyph, f"g t-{state}")
-            self.text(x + 22, y + 13, text, f"t-{state}")
-        else:
-            self.text(x + width / 2, y + 13.5, glyph, f"g t-{state}", "middle")
-        self.parts.append("</g>")
-
-    def document(self, style):
-        size = f'width="{self.width}" height="{self.y}"'
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.y}" {size} '
-                f'role="img" aria-label="pseries migration matrix">\n<style>{style}</style>\n'
-                f'<rect class="page" {size}/>\n' + "\n".join(self.parts) + "\n</svg>\n")
-
-
-def as_svg(data):
-    """The same as one drawing, for documents: what it says is in glyphs and words; reasons are in its titles."""
-    svg = Svg(1080)
-    left = 24
-    recorded, on_the_wire, lives, devices = data["tables"]
-    svg.text(left, 38, "pseries migration matrix", "h1")
-    svg.text(left, 60, "; ".join(f"{name}: {text}" for name, text in data["binaries"].items()), "faint")
-    svg.text(left, 77, data["date"] + "; all guests under TCG; a heavy outline marks what is not as it must be", "faint")
-    svg.y = 92
-    for i, (state, (_, _, name, text)) in enumerate(STATES.items()):
-        y = svg.y + i * 22
-        svg.pill(left, y, 176, {"state": state, "why": "", "fine": None}, name)
-        svg.text(left + 188, y + 13, text, "faint")
-    svg.y += len(STATES) * 22 + 34
-
-    svg.text(left, svg.y, recorded["title"], "h2")
-    svg.y += 22
-    heads = (left, left + 62, left + 152, left + 258)
-    for x, text in zip(heads, recorded["heads"]):
-        svg.text(x, svg.y, text, "b")
-    columns = [left + 312 + i * 180 for i in range(4)]
-    for x, text in zip(columns, recorded["columns"]):
-        svg.text(x, svg.y, text, "b")
-    svg.y += 8
-    before = None
-    for row in recorded["rows"]:
-        if row["head"][0] != before:
-            svg.parts.append(f'<path class="line" d="M{left} {svg.y + 1}H{svg.width - left}"/>')
-            svg.y += 4
-        for x, text in zip(heads, (row["head"][0] if row["head"][0] != before else "", *row["head"][1:4])):
-            svg.text(x, svg.y + 13, text)
-        before = row["head"][0]
-        for x, one in zip(columns, row["cells"]):
-            svg.pill(x, svg.y, 174, one, label(one) or STATES[one["state"]][2])
-        svg.y += 21
-
-    def grid(table, x, y, head_width, width, turned):
-        """A table whose cells are glyphs. Returns where it ends."""
-        svg.text(x, y, table["title"], "h2")
-        y += 86 if turned else 22
-        for i, column in enumerate(table["columns"]):
-            at = x + head_width + i * width + width / 2
-            svg.text(at - (6 if turned else 0), y, column, "small", "start" if turned else "middle", turned)
-        for row in table["rows"]:
-            y += 21
-            machine, *cpus = row["head"]
-            svg.text(x, y, machine + "".join(f", {number} CPU{'s' if number != '1' else ''}" for number in cpus))
-            for i, one in enumerate(row["cells"]):
-                svg.pill(x + head_width + i * width, y - 13, width - 4, one)
-        return y
-
-    top = svg.y + 34
-    svg.y = max(grid(on_the_wire, left, top, 96, 52, True), grid(devices, left + 520, top, 152, 40, True))
-
-    svg.y += 44
-    svg.text(left, svg.y, lives["title"], "h2")
-    svg.y += 72
-    names = [row["head"][0].removeprefix("pseries-") for row in lives["rows"]]
-    width = min(27, (svg.width - 2 * left - 176) // max(len(names), 1))
-    svg.text(left, svg.y, "pseries-", "small")
-    for i, name in enumerate(names):
-        svg.text(left + 176 + i * width + width / 2 - 3, svg.y, name, "small", "start", True)
-    svg.y += 6
-    for number, column in enumerate(lives["columns"]):
-        svg.y += 4 if number % 3 == 0 else 0
-        svg.text(left, svg.y + 13, column.replace(" to ", " → "), "")
-        for i, row in enumerate(lives["rows"]):
-            svg.pill(left + 176 + i * width, svg.y, width - 3, row["cells"][number])
-        svg.y += 21
-    svg.y += 24
-
-    style = scheme_css("svg") + (
-        f"text{{font:12.5px {FONT};fill:var(--ink)}}.h1{{font-size:22px;font-weight:700}}.h2{{font-size:16px;font-weight:700}}"
-        ".b{font-weight:600}.small{font-size:11px}.faint{fill:var(--faint)}.page{fill:var(--page)}.line{stroke:var(--line)}"
-        ".g{font-weight:700;font-family:'DejaVu Sans','Noto Sans Symbols2','Noto Sans Math',sans-serif}"
-        ".wrong{stroke:var(--refused);stroke-width:2.5}"
-        + "".join(f".t-{state}{{fill:var(--{state})}}.b-{state}{{fill:var(--{state}-bg)}}"
-                  f".b-{state}.dashed{{stroke:var(--{state});stroke-dasharray:3 2}}" for state in STATES))
-    return svg.document(style)
+def render(name, data):
+    """The page or the drawing, from its template."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise h.HarnessError("python3-jinja2 is missing; scripts/setup.sh installs it, for /usr/bin/python3") from error
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined)
+    return templates.get_template(name).render(data, states={key: dict(zip(("glyph", "colour", "name", "text"), state))
+                                                             for key, state in STATES.items()},
+                                               probes=h.PROBES, label=label, notes=Footnotes())
 
 
 def write(directory, name, text):
@@ -585,8 +351,8 @@ def run(args):
         data = measure(args, stock)
     os.makedirs(args.out, exist_ok=True)
     write(args.out, "matrix.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    write(args.out, "matrix.html", as_html(data))
-    write(args.out, "matrix.svg", as_svg(data))
+    write(args.out, "matrix.html", render("matrix.html", data))
+    write(args.out, "matrix.svg", render("matrix.svg", data))
     show(data, Paint(sys.stdout))
     written = (os.path.relpath(os.path.join(args.out, "matrix." + kind)) for kind in ("html", "svg", "json"))
     print("\nwritten: " + ", ".join(written))

@@ -78,13 +78,14 @@ def mutations(base):
 
     patches = dict(series.load_patches(PROJECT)[0])
     for path in sorted((PROJECT / 'series').glob('[0-9][0-9]-*.toml')):
-        for n, hook in enumerate(path.read_text().split('[[hook]]\n')[1:], 1):
-            patch = patches[path.stem]
-            unmet = base.unmet(patch) or base.unmet(patch['hook'][n - 1])
-            yield Mutation(f'hook: {path.stem}, {n}' +
-                           (f' ({patch["hook"][n - 1]["file"]})'),
-                           'none' if unmet else 'base',
-                           f'series/{path.name}', '[[hook]]\n' + hook, '')
+        patch = patches.get(path.stem, {})
+        hooks = iter(patch.get('hook', []))
+        for text in re.split(r'(?m)^(?=\[\[(?:hook|build)\]\]\n)', path.read_text())[1:]:
+            hook = next(hooks) if text.startswith('[[hook]]') else {}
+            unmet = base.unmet(patch) or base.unmet(hook)
+            what = hook.get('file') or ' '.join(text.split('\n')[1:3])
+            yield Mutation(f'hook: {path.stem}, {what}',
+                           'none' if unmet else 'base', f'series/{path.name}', text, '')
 
 
 def copy_project(place):

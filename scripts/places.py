@@ -69,7 +69,7 @@ class Source:
     def change(self, op, anchors, insert, inside=(), comment=False):
         """The text with one hook applied. op is one of before, after,
         after_block, replace, append, substitute; anchors and inside are lists of
-        alternatives. Raises PlaceError."""
+        alternatives: the first that is there counts. Raises PlaceError."""
         where = self.scope(inside) if inside else None
         if op == 'append':
             lo = hi = self.append_at(where)
@@ -85,14 +85,15 @@ class Source:
         return self.text[:lo] + insert + self.text[hi:]
 
     def find(self, anchors, where, inside):
-        """Start and end of the one match of the one anchor that matches."""
+        """Start and end of the one match of the first anchor that is there."""
         lo, hi = (where[0], where[2] + 1) if where else (0, len(self.code))
-        hits = []
         for anchor in anchors:
             exact = (r'(?<!\w)' if re.match(r'\w', anchor) else '') + \
                 re.escape(anchor) + (r'(?!\w)' if re.search(r'\w\Z', anchor)
                                      else '')
-            hits += re.compile(exact).finditer(self.code, lo, hi)
+            if hits := [*re.compile(exact).finditer(self.code, lo, hi)]:
+                anchors = [anchor]
+                break
         if len(hits) != 1:
             raise PlaceError(
                 'anchor %s matches %d times%s%s' % (
@@ -183,16 +184,16 @@ class Source:
     # places
 
     def scope(self, names):
-        """(start, opening brace, end) of the one definition that has one of
-        the names. In plain text: the paragraph whose first line is the name."""
-        found = [(n, c) for n in names for c in self.definitions(n)]
-        if len(found) != 1:
-            raise PlaceError('%s %s' % (
-                ' or '.join(names),
-                f'is defined {len(found)} times; one definition was expected'
-                + self.lines(c[1] for _, c in found)
-                if found else 'is not defined here'))
-        return found[0][1]
+        """(start, opening brace, end) of the one definition that has the first
+        name that is defined. In plain text: the paragraph whose first line is
+        the name."""
+        for name in names:
+            if len(found := self.definitions(name)) == 1:
+                return found[0]
+            if found:
+                raise PlaceError(f'{name} is defined {len(found)} times; one definition '
+                                 'was expected' + self.lines(c[1] for c in found))
+        raise PlaceError(f'{" or ".join(names)} is not defined here')
 
     def definitions(self, name):
         if self.kind == 'plain':

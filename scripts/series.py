@@ -26,7 +26,7 @@ from places import PlaceError, Source
 OPERATIONS = ('before', 'after', 'after_block', 'replace', 'append',
               'substitute')
 PATCH_KEYS = {'subject': str, 'message': str, 'needs': list, 'lacks': list,
-              'files': list, 'hook': list}
+              'files': list, 'hook': list, 'build': list}
 HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
              'after': (str, list), 'after_block': (str, list),
              'replace': (str, list), 'substitute': (str, list),
@@ -34,10 +34,14 @@ HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
              'above_comment': bool, 'with_comment': bool,
              'step': str, 'needs': list, 'lacks': list}
 BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
-              'features': dict}
+              'features': dict, 'build': dict}
 BASE_KEYS = {'suite': str, 'version': str, 'fits': bool, 'dumps_vmstate': bool}
+BUILD_KEYS = {'kind': str, 'name': str, 'place': str, 'with': str}
 FEATURE_KEYS = {'what': str, 'from': str, 'until': str, 'file': str,
                 'contains': (str, list)}
+
+# A line that begins, turns or ends a part of our text for some bases only.
+PART = re.compile(r'@\{(?:(needs|lacks):([^}]*)|else|end)\}\n')
 
 # One patch of the result. text: path -> new text of each file it changes.
 Patch = namedtuple('Patch', 'name subject message text')
@@ -54,7 +58,7 @@ def check_keys(table, allowed, where):
         if key not in allowed:
             raise SeriesError(f'{where}: unknown key {key!r}')
         if not isinstance(value, allowed[key]) or isinstance(value, list) and \
-                key != 'hook' and not all(isinstance(v, str) for v in value):
+                key not in ('hook', 'build') and where != 'series/bases.toml' and not all(isinstance(v, str) for v in value):
             raise SeriesError(f'{where}: {key} has a value of the wrong type')
 
 
@@ -70,7 +74,7 @@ def load_bases(project):
     """series/bases.toml, checked."""
     facts, where = load_toml(project / 'series/bases.toml'), 'series/bases.toml'
     check_keys(facts, BASES_KEYS, where)
-    if missing := BASES_KEYS.keys() - facts.keys():
+    if missing := BASES_KEYS.keys() - facts.keys() - {'build'}:
         raise SeriesError(f'{where}: no {", ".join(sorted(missing))}')
     for name, base in facts['bases'].items():
         check_keys(base, BASE_KEYS, f'{where}: base {name}')
@@ -78,7 +82,21 @@ def load_bases(project):
             raise SeriesError(f'{where}: base {name}: no version or fits')
     for name, feature in facts['features'].items():
         check_keys(feature, FEATURE_KEYS, f'{where}: feature {name}')
+    check_keys(facts.setdefault('build', {}), dict.fromkeys(facts['build'], list), where)
+    for kind, hooks in facts['build'].items():
+        add_places(hooks, project / where, f'build.{kind}')
     return facts
+
+
+def add_places(hooks, path, table='hook'):
+    """Checks the hooks of a file, and gives each the key "where": file and
+    line, for error messages."""
+    lines = read_text(path).split('\n') if hooks else []
+    starts = [n for n, line in enumerate(lines, 1) if line.startswith(f'[[{table}]]')]
+    for n, hook in enumerate(hooks):
+        where = f'series/{path.name}' + (f':{starts[n]}' if n < len(starts) else '')
+        check_hook(hook, where)
+        hook['where'] = where
 
 
 def read_text(path):
@@ -204,23 +222,39 @@ class Base:
                             (f' (QEMU {span})' if span else ''))
         return None
 
+    def choose(self, text):
+        """Our text without what is for other bases. What stands between a line
+        @{needs:NAME} or @{lacks:NAME} and a line @{else} or @{end} stays only
+        where the base has, or has not, that feature; of NAME,NAME it must have
+        all, or lack one. Parts may be within parts."""
+        out, wanted = [], [True]    # of each part that is open
+        for n, line in enumerate(re.findall(r'.*\n|.+', text), 1):
+            if not (m := PART.fullmatch(line)):
+                out += [line] if all(wanted) else []
+            elif m[1]:
+                has = all([self.has(name) for name in m[2].split(',')])
+                wanted.append(has == (m[1] == 'needs'))
+            elif len(wanted) == 1:
+                raise SeriesError(f'{line.strip()} in line {n} ends nothing')
+            elif 'else' in line:
+                wanted[-1] = not wanted[-1]
+            else:
+                wanted.pop()
+        if len(wanted) > 1:
+            raise SeriesError('a part for some bases has no @{end}')
+        return ''.join(out)
+
     def expand(self, text):
         """Our text with the tree's names for the directories of bases.toml;
         @{last}, @{next} -> the tree's release and the one after it, as 7.2,
         or with what follows a colon in place of the point: @{last:_} -> 7_2;
         @{version} -> VERSION as it stands, @{opened} -> when development of
-        the release after that begins. What stands between a line
-        @{needs:NAME} or @{lacks:NAME} and a line @{end} stays only where the
-        base has, or has not, that feature; of NAME,NAME it must have all, or
-        lack one."""
+        the release after that begins. Parts are chosen first."""
         opened = (*self.release[:2], 50)
         releases = {'version': numbers(self.version),
                     'last': self.release[:2], 'opened': opened,
                     'next': release('.'.join(map(str, opened)))[:2]}
-        text = re.sub(r'^@\{(needs|lacks):([^}]*)\}\n(.*?)^@\{end\}\n', lambda m:
-                      m[3] if all([self.has(name) for name in m[2].split(',')]) ==
-                      (m[1] == 'needs') else '',
-                      text, flags=re.M | re.S)
+        text = self.choose(text)
         names = '|'.join(map(re.escape, self.facts['directories']))
         text = re.sub(rf'(?<![\w-])(?:{names})(?![\w-])',
                       lambda m: self.path(m[0]), text)
@@ -230,8 +264,9 @@ class Base:
 
 def load_patches(project):
     """(name, table) of each series/NN-name.toml, in order; the cover; and the
-    hooks of series/walk-through.toml, if there is one."""
-    patches = []
+    hooks of series/walk-through.toml, if there is one. What a patch adds to the
+    build (key "build") is hooks, too."""
+    patches, known = [], load_bases(project)['build']
     for path in sorted((project / 'series').glob('[0-9][0-9]-*.toml')):
         table = load_toml(path)
         check_keys(table, PATCH_KEYS, f'series/{path.name}')
@@ -240,19 +275,46 @@ def load_patches(project):
                 raise SeriesError(f'series/{path.name}: no {key}')
         if '\n' in table['subject']:
             raise SeriesError(f'series/{path.name}: subject has several lines')
-        for n, hook in enumerate(table.get('hook', []), 1):
-            check_hook(hook, f'patch {path.stem}, hook {n}')
+        add_places(table.setdefault('hook', []), path)
+        table['build'] = [hook for entry in table.get('build', [])
+                          for hook in build_hooks(known, entry, f'series/{path.name}')]
         patches.append((path.stem, table))
     if not patches or patches[0][0] != '00-cover' or len(patches) < 2:
         raise SeriesError(f'{project}/series: 00-cover.toml or patches missing')
     walk = project / 'series/walk-through.toml'
     steps = load_toml(walk) if walk.exists() else {'hook': []}
     check_keys(steps, {'hook': list}, 'series/walk-through.toml')
-    for n, hook in enumerate(steps['hook'], 1):
-        check_hook(hook, f'walk-through, hook {n}')
+    add_places(steps['hook'], walk)
+    for hook in steps['hook']:
         if 'step' not in hook:
-            raise SeriesError(f'walk-through, hook {n}: no step')
+            raise SeriesError(f'{hook["where"]}: no step')
     return patches[1:], patches[0][1], steps['hook']
+
+
+def build_hooks(known, entry, where):
+    """The hooks that put one file into QEMU's build, from those that bases.toml
+    has for its kind: with the entry's @{name}, @{place} and @{with}. Those that
+    want @{with} are left out for an entry without it."""
+    check_keys(entry, BUILD_KEYS, f'{where}: build')
+    if not {'kind', 'name'} <= entry.keys() or entry['kind'] not in known:
+        raise SeriesError(f'{where}: build needs a name, and a kind of series/'
+                          f'bases.toml, which has {", ".join(known) or "none"}')
+
+    def fill(value):
+        if isinstance(value, list):
+            return [fill(v) for v in value]
+        if not isinstance(value, str):
+            return value
+        return re.sub(r'@\{(name|place|with)\}', lambda m: entry[m[1]], value)
+    for hook in known[entry['kind']]:
+        try:
+            filled = {key: fill(value) for key, value in hook.items()}
+        except KeyError as e:
+            if e.args[0] == 'with':
+                continue
+            raise SeriesError(f'{where}: build: {entry["name"]} has no {e}, which '
+                              f'{hook["where"]} wants') from e
+        yield filled | {'where': f'{hook["where"]}, for {entry["name"]}'}
 
 
 def check_hook(hook, where):
@@ -297,7 +359,10 @@ def apply_all(project, base, patches, walk=()):
             raise SeriesError(f'{path}: the tree has this file already')
         if not source.is_file():
             raise SeriesError(f'{file}: the project does not have this file')
-        now[path] = show_steps(base.expand(read_text(source)))
+        try:
+            now[path] = show_steps(base.expand(read_text(source)))
+        except SeriesError as e:
+            raise SeriesError(str(e) if 'series/' in str(e) else f'{file}: {e}') from e
         modes[path] = mode(source)
         if '\0' in now[path]:
             raise SeriesError(f'{file}: binary; patches cannot carry that')
@@ -315,19 +380,24 @@ def apply_all(project, base, patches, walk=()):
         return [base.expand(v) for v in as_list(value)]
 
     def apply_hook(hook):
-        path = get(base.path(hook['file']))
-        op = next(k for k in OPERATIONS if hook.get(k))
-        insert = base.expand(hook['insert'] if 'insert' in hook else
-                            read_text(project / hook['insert_file']) + '\n')
-        if insert and not insert.endswith('\n') and op != 'substitute':
-            insert += '\n'
+        path = None
         try:
+            if base.unmet(hook):
+                return None
+            path = get(base.path(hook['file']))
+            op = next(k for k in OPERATIONS if hook.get(k))
+            insert = base.expand(hook['insert'] if 'insert' in hook else
+                                read_text(project / hook['insert_file']) + '\n')
+            if insert and not insert.endswith('\n') and op != 'substitute':
+                insert += '\n'
             now[path] = Source(path, now[path]).change(
                 op, expanded(hook[op]) if op != 'append' else [], insert,
                 expanded(hook.get('inside', [])),
                 hook.get('above_comment') or hook.get('with_comment'))
         except PlaceError as e:
-            raise SeriesError(f'{path}: {e}') from e
+            raise SeriesError(f'{hook["where"]}: {path}: {e}') from e
+        except SeriesError as e:
+            raise SeriesError(f'{hook["where"]}: {e}') from e
         return path
 
     def show_steps(text):
@@ -340,12 +410,10 @@ def apply_all(project, base, patches, walk=()):
 
         def show(match):
             before, touched = dict(now), set()
-            for n, hook in enumerate(walk, 1):
-                if hook['step'] == match[2] and not base.unmet(hook):
-                    try:
-                        touched.add(apply_hook(hook))
-                    except SeriesError as e:
-                        raise SeriesError(f'walk-through, hook {n}: {e}') from e
+            for hook in walk:
+                if hook['step'] == match[2]:
+                    touched.add(apply_hook(hook))
+            touched.discard(None)
             if not touched:
                 raise SeriesError(f'the walk-through has no step {match[2]!r}')
             return ''.join(
@@ -358,7 +426,6 @@ def apply_all(project, base, patches, walk=()):
             now, original, modes = saved
 
     for name, table in patches:
-        where = f'patch {name}'
         try:
             if reason := base.unmet(table):
                 left_out.append((name, table['subject'].strip(), reason))
@@ -366,13 +433,12 @@ def apply_all(project, base, patches, walk=()):
             before, touched = dict(now), []
             for file in table.get('files', []):
                 touched.append(add_file(file))
-            for n, hook in enumerate(table.get('hook', []), 1):
-                where = f'patch {name}, hook {n}'
-                if not base.unmet(hook):
-                    touched.append(apply_hook(hook))
+            for hook in [*table['build'], *table['hook']]:
+                touched.append(apply_hook(hook))
         except SeriesError as e:
-            raise SeriesError(f'{where}: {e}; {base.fits()}') from e
-        text = {p: now[p] for p in sorted(touched)
+            where = '' if str(e).startswith('series/') else f'series/{name}.toml: '
+            raise SeriesError(f'{where}{e}; {base.fits()}') from e
+        text = {p: now[p] for p in sorted(filter(None, touched))
                 if now[p] != before.get(p, original.get(p))}
         if text:
             subject, message = (base.expand(table[k]).strip()

@@ -8,7 +8,7 @@ set -eu
 
 packages='
     git gcc libc6-dev make meson ninja-build ccache pkg-config perl patch
-    flex bison python3 python3-venv python3-yaml python3-sphinx
+    flex bison python3 python3-venv python3-yaml python3-sphinx python3-jinja2
     libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
     dpkg-dev quilt xz-utils ca-certificates libjson-glib-dev
     liblzma-dev libbz2-dev libzstd-dev liblzo2-dev bzip2 lzop zstd

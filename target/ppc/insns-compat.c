@@ -7,7 +7,11 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "qapi/error.h"
+@{needs:system_headers}
+#include "system/kvm.h"
+@{else}
 #include "sysemu/kvm.h"
+@{end}
 #include "hw/ppc/spapr.h"
 
 /* The history has its own copy of the bits. */
@@ -62,7 +66,13 @@ static char *get_groups(Object *obj, Error **errp)
 
 void ppc_insns_compat_class_init(ObjectClass *oc)
 {
+@{needs:property_errp}
+    object_class_property_add_str(oc, "insns-groups", get_groups, NULL, NULL);
+    object_class_property_set_description(oc, "insns-groups",
+        "Instruction groups that the guest sees", NULL);
+@{else}
     object_class_property_add_str(oc, "insns-groups", get_groups, NULL);
     object_class_property_set_description(oc, "insns-groups",
         "Instruction groups that the guest sees");
+@{end}
 }

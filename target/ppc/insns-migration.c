@@ -12,7 +12,11 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "qemu/error-report.h"
+@{needs:system_headers}
+#include "system/kvm.h"
+@{else}
 #include "sysemu/kvm.h"
+@{end}
 #include "hw/ppc/spapr.h"
 
 void ppc_insns_pre_save(PowerPCCPU *cpu)
@@ -65,7 +69,11 @@ static void warn_of_changes(PowerPCCPU *cpu, const char *here,
                  " so a guest that uses them may not be able to migrate back",
                  v->gained);
     if (text->len) {
+@{lacks:warn_report}
+        error_report("warning: %s:%s", here, text->str);
+@{else}
         warn_report("%s:%s", here, text->str);
+@{end}
     }
     g_string_free(text, true);
 }
@@ -73,10 +81,16 @@ static void warn_of_changes(PowerPCCPU *cpu, const char *here,
 int ppc_insns_post_load(PowerPCCPU *cpu)
 {
     static const PPCInsns none;
+@{needs:caps}
     static const PPCInsns by_caps = { 0, PPC2_VSX | PPC2_DFP | PPC2_TM };
+@{end}
     PPCInsnsCompat *compat = &cpu->insns_compat;
     CPUPPCState *env = &cpu->env;
+@{lacks:compat_pvr}
+    uint32_t compat_pvr = cpu->cpu_version;
+@{else}
     uint32_t compat_pvr = cpu->compat_pvr;
+@{end}
     PPCFamily source = ppc_family_by_pvr(env->spr[SPR_PVR]);
     PPCInsns stream = { cpu->mig_insns_flags, cpu->mig_insns_flags2 };
     PPCInsns shown = { env->insns_flags, env->insns_flags2 };
@@ -84,14 +98,18 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
     PPCInsnsVerdict v;
     g_autofree char *here = NULL;
 
+@{lacks:words_always}
     if (!cpu->pre_2_8_migration) {
         return 0;                       /* The stream does not have them. */
     }
+@{end}
     if (compat->family == PPC_FAMILY_NONE) {
         return 0;
     }
+@{needs:caps}
     /* Capabilities decide whether the guest may use these. */
     stream = ppc_insns_minus(stream, ppc_insns_minus(by_caps, shown));
+@{end}
     if (compat_pvr) {
         mode = ppc_insns_at(ppc_family_by_pvr(compat_pvr), -1);
         if (kvm_enabled() && !ppc_insns_empty(mode)) {
@@ -117,16 +135,22 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
         if (!compat_pvr && source != compat->family &&
             compat->family >= PPC_FAMILY_POWER7) {
             error_printf("If the guest runs in a compatibility mode, set that"
+@{lacks:max_cpu_compat}
+                         " with -cpu MODEL,compat=.\n");
+@{else}
                          " with -machine max-cpu-compat.\n");
+@{end}
         }
         return -EINVAL;
     }
     if (kvm_enabled()) {
         v.lost = v.gained = none;       /* The host decides what executes. */
     }
+@{needs:pvr_check}
     if (source != compat->family && !compat_pvr) {
         return 0;                       /* The PVR check is about to fail. */
     }
+@{end}
     /* One warning a stream is enough: its CPUs are all alike. */
     if (CPU(cpu) == first_cpu) {
         warn_of_changes(cpu, here, &v);

@@ -252,11 +252,17 @@ class Places(unittest.TestCase):
                      'before', 'gone(', inside='helper')
 
     def test_alternatives(self):
-        """inside and anchors: exactly one of several names"""
+        """inside and anchors: of several names, the first that is there"""
         self.becomes('    call_me2', 'NEW\n    call_me2', 'before',
                      ['call_me2(', 'call_me3('], inside=['helper', 'helperfn'])
-        self.refused('mask or helper is defined 2 times; one definition was '
-                     'expected (line 11, 43)', 'append', inside=['mask', 'helper'])
+        self.becomes('    call_me2(a);\n', '    call_me2(a);\nNEW\n', 'append',
+                     inside=['gone', 'helper', 'mask'])
+        self.becomes('    call_me2', 'NEW\n    call_me2', 'before',
+                     ['call_me2(', 'call_me('])
+        self.refused("anchor 'call_me(' matches 2 times (line 18, 44)", 'before',
+                     ['call_me3(', 'call_me(', 'call_me2('])
+        self.refused("anchor 'one(' or 'other(' matches 0 times", 'before',
+                     ['one(', 'other('])
         self.refused('nothing or none is not defined here', 'append',
                      inside=['nothing', 'none'])
 
@@ -528,12 +534,12 @@ class Whole(unittest.TestCase):
 
         walk = 'project/series/walk-through.toml'
         self.edit(walk, '"int more"', '"int less"')
-        self.refused("patch 03-docs: walk-through, hook 2: target/ppc/thing.c: anchor "
+        self.refused("series/walk-through.toml:6: target/ppc/thing.c: anchor "
                            "'int less' matches 0 times" + self.FITS)
         self.edit(walk, 'step = "two"\n', 'step = "three"\n')
-        self.refused("patch 03-docs: the walk-through has no step 'two'" + self.FITS)
+        self.refused("series/03-docs.toml: docs/page.rst: the walk-through has no step 'two'" + self.FITS)
         self.edit(walk, 'step = "one"\n', '')
-        self.refused('walk-through, hook 1: no step')
+        self.refused('series/walk-through.toml:1: no step')
 
     def test_mails(self):
         """the mails: numbering, dates, sender, cover letter"""
@@ -609,12 +615,73 @@ and in target/ppc.
         self.edit('project/series/00-cover.toml', '@{needs:caps}', '@{lacks:caps}')
         self.edit('project/series/02-use.toml', 'needs = ["caps"]', 'lacks = ["caps"]')
         shutil.rmtree(self.out)
-        self.edit('project/series/00-cover.toml', '@{needs:old}', 'Not @{patch:02-use}.')
+        self.edit('project/series/00-cover.toml', '@{needs:old}', 'Not @{patch:02-use}.\n@{needs:caps}')
         self.refused('series/00-cover.toml: @{{patch:02-use}} is not among the patches '
                      'for this base')
-        self.edit('project/series/00-cover.toml', 'Not @{patch:02-use}.', '@{needs:odd}')
+        self.edit('project/series/00-cover.toml', 'Not @{patch:02-use}.\n@{needs:caps}', '@{needs:odd}')
         self.refused("series/00-cover.toml: unknown feature 'odd'; series/bases.toml has "
                      'absent, caps, old, checked')
+
+    def test_parts_of_files(self):
+        """parts of our own files: else, parts within parts; what is not closed"""
+        thing = self.project / 'target/ppc/thing.c'
+        thing.write_text(THING + '@{needs:caps}\nint caps;\n@{lacks:old}\nint none;\n'
+                         '@{else}\nint old;\n@{end}\nint both;\n@{else}\nint neither;\n'
+                         '@{lacks:old}\nint not;\n@{end}\n@{end}\nint always;\n')
+        self.made()
+        self.assertIn(f'+{THING}+int caps;\n+int old;\n+int both;\n+int always;\ndiff',
+                      (self.out / '0001-add.patch').read_text())
+        shutil.rmtree(self.out)
+        thing.write_text(THING + '@{needs:caps}\n')
+        self.refused('series/01-add.toml: target/ppc/thing.c: a part for some bases has no '
+                     '@{{end}}' + self.FITS)
+        thing.write_text(THING + '@{end}\n')
+        self.refused('series/01-add.toml: target/ppc/thing.c: @{{end}} in line 2 ends nothing'
+                     + self.FITS)
+
+    def test_build(self):
+        """files get into the build by what bases.toml says of their kind"""
+        self.files(self.tree, {'target/ppc/Makefile': 'obj-y += one.o\nobj-y += two.o\n'})
+        self.edit('project/series/bases.toml', '[features.caps]\n', '''\
+[[build.object]]
+needs = ["old"]
+file = "target/ppc/Makefile"
+before = "@{place}.o"
+insert = "obj-y += @{name}.o"
+[[build.object]]
+needs = ["old"]
+file = "target/ppc/Makefile"
+after = ["three.o", "@{name}.o"]
+insert = "@{name}.o: @{with}.o"
+[[build.object]]
+lacks = ["old"]
+file = "target/ppc/meson.build"
+append = true
+insert = "@{name}"
+[features.caps]
+''')
+        use = 'project/series/02-use.toml'
+        self.edit(use, 'needs = ["caps"]\n', 'needs = ["caps"]\n'
+                  '[[build]]\nkind = "object"\nname = "thing"\nplace = "two"\n'
+                  '[[build]]\nkind = "object"\nname = "more"\nplace = "one"\nwith = "lib"\n')
+        self.made()
+        subprocess.run(['git', 'apply', self.out / '0001-add.patch', self.out / '0002-use.patch'],
+                       cwd=self.tree, env=self.env(), check=True)
+        self.assertEqual((self.tree / 'target/ppc/Makefile').read_text(),
+                         'obj-y += more.o\nmore.o: lib.o\nobj-y += one.o\nobj-y += thing.o\n'
+                         'obj-y += two.o\n')
+        (self.tree / 'target/ppc/thing.c').unlink()
+        (self.tree / 'tests/unit/test-thing.sh').unlink()
+        self.files(self.tree, {'target/ppc/cpu_init.c': REALIZE, 'target/ppc/cpu.c': CODE_C,
+                               'target/ppc/Makefile': 'obj-y += one.o\n'})
+        self.refused("series/bases.toml:15, for thing: target/ppc/Makefile: anchor 'two.o' "
+                     'matches 0 times' + self.FITS)
+        self.edit(use, 'place = "two"\n', '')
+        self.refused("series/02-use.toml: build: thing has no 'place', which series/"
+                     'bases.toml:15 wants')
+        self.edit(use, 'kind = "object"\nname = "thing"', 'kind = "subject"\nname = "thing"')
+        self.refused('series/02-use.toml: build needs a name, and a kind of series/bases.toml, '
+                     'which has object')
 
     def test_probes(self):
         """the tree tells what it has, whatever release it says it is"""
@@ -746,7 +813,7 @@ and in target/ppc.
         self.assertEqual(snapshot(self.out), before)
         self.made('--format', 'rpm')
         self.edit('tree/target/ppc/cpu_init.c', 'build(', 'build_it(')
-        self.refused("patch 01-add, hook 1: target/ppc/cpu_init.c: anchor 'build(' "
+        self.refused("series/01-add.toml:6: target/ppc/cpu_init.c: anchor 'build(' "
                      'matches 0 times inside realize or realizefn' + self.FITS,
                      '--format', 'quilt')
         self.edit('tree/target/ppc/cpu_init.c', 'build_it(', 'build(')
@@ -760,7 +827,7 @@ and in target/ppc.
 
     def test_anchor_errors(self):
         """hooks whose anchor is gone or doubled"""
-        where = 'patch 01-add, hook 1: target/ppc/cpu_init.c: '
+        where = 'series/01-add.toml:6: target/ppc/cpu_init.c: '
         self.edit('tree/target/ppc/cpu_init.c', 'build(', 'build_it(')
         self.refused(where + "anchor 'build(' matches 0 times inside realize or "
                      'realizefn' + self.FITS)
@@ -770,34 +837,37 @@ and in target/ppc.
                      'realizefn (line 3, 4)' + self.FITS)
 
     def test_place_errors(self):
-        """hooks whose place is gone or doubled; both names there"""
-        where = 'patch 01-add, hook 1: target/ppc/cpu_init.c: '
+        """hooks whose place is gone or doubled"""
+        where = 'series/01-add.toml:6: target/ppc/cpu_init.c: '
         twice = 'is defined 2 times; one definition was expected (line 2, 6)'
         self.files(self.tree, {'target/ppc/cpu_init.c': REALIZE * 2})
-        self.refused(where + f'realize or realizefn {twice}' + self.FITS)
+        self.refused(where + f'realize {twice}' + self.FITS)
         self.files(self.tree, {'target/ppc/cpu_init.c':
-                               REALIZE + REALIZE.replace('realize', 'realizefn')})
-        self.refused(where + f'realize or realizefn {twice}' + self.FITS)
+                               REALIZE.replace('realize', 'realizefn') + REALIZE})
+        self.made()             # the first name counts
+        self.assertIn(' static void realize(CPU *cpu)\n {\n+    thing(cpu);',
+                      (self.out / '0001-add.patch').read_text())
+        shutil.rmtree(self.out)
         self.files(self.tree, {'target/ppc/cpu_init.c': 'int x;\n'})
         self.refused(where + 'realize or realizefn is not defined here' + self.FITS)
 
     def test_file_errors(self):
         """files that are missing, or there already"""
         (self.tree / 'target/ppc/cpu.c').unlink()
-        self.refused('patch 02-use, hook 3: target/ppc/cpu.c: no such file in the tree'
+        self.refused('series/02-use.toml:18: target/ppc/cpu.c: no such file in the tree'
                      + self.FITS)
         (self.tree / 'target/ppc/cpu_init.c').rename(self.tree / 'target/ppc/init.c')
-        self.refused('patch 01-add, hook 1: @cpu: no such file in the tree; looked for '
+        self.refused('series/01-add.toml:6: @cpu: no such file in the tree; looked for '
                      'target/ppc/cpu_init.c, target-ppc/translate_init.c' + self.FITS)
         self.files(self.tree, {'target/ppc/thing.c': ''})
-        self.refused('patch 01-add: target/ppc/thing.c: the tree has this file already'
+        self.refused('series/01-add.toml: target/ppc/thing.c: the tree has this file already'
                      + self.FITS)
         (self.tree / 'target/ppc/thing.c').unlink()
         (self.project / 'target/ppc/thing.c').write_bytes(b'a\0b')
-        self.refused('patch 01-add: target/ppc/thing.c: binary; patches cannot carry '
+        self.refused('series/01-add.toml: target/ppc/thing.c: binary; patches cannot carry '
                      'that' + self.FITS)
         (self.project / 'target/ppc/thing.c').unlink()
-        self.refused('patch 01-add: target/ppc/thing.c: the project does not have this '
+        self.refused('series/01-add.toml: target/ppc/thing.c: the project does not have this '
                      'file' + self.FITS)
 
     def test_tree_errors(self):
@@ -826,12 +896,12 @@ and in target/ppc.
         self.made()
         shutil.rmtree(self.out)
         self.edit(use, '"checked"', '"chequed"')
-        self.refused("patch 02-use, hook 3: unknown feature 'chequed'; series/bases.toml "
+        self.refused("series/02-use.toml:18: unknown feature 'chequed'; series/bases.toml "
                      'has caps, old, checked' + self.FITS)
         self.edit(use, 'replace = "int i;"', 'replaced = "int i;"')
-        self.refused("patch 02-use, hook 2: unknown key 'replaced'")
+        self.refused("series/02-use.toml:12: unknown key 'replaced'")
         self.edit(use, 'replaced = "int i;"', 'before = "a"\nafter = "b"')
-        self.refused('patch 02-use, hook 2: needs file, one of insert, insert_file and '
+        self.refused('series/02-use.toml:12: needs file, one of insert, insert_file and '
                      'exactly one of before, after, after_block, replace, append, substitute')
         self.edit(use, 'needs = ["caps"]', 'needs = "caps"')
         self.refused('series/02-use.toml: needs has a value of the wrong type')
@@ -950,7 +1020,7 @@ class Facts(unittest.TestCase):
         """each feature is asked for by a patch, a page or a file of the series"""
         patches, cover, walk = series.load_patches(PROJECT)
         tables = [table for _, table in patches]
-        hooks = walk + [hook for table in tables for hook in table.get('hook', [])]
+        hooks = walk + [hook for table in tables for hook in table['build'] + table['hook']]
         used = {name for table in tables + hooks for key in ('needs', 'lacks')
                 for name in table.get(key, [])}
         texts = [cover['message'], *(table['message'] for table in tables),
