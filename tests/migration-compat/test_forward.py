@@ -190,6 +190,12 @@ def check_icps(qemu, rows, number):
     return [] if result.loaded else ["must load, and go on", *result.describe()]
 
 
+def check_in_transaction(qemu, row):
+    """What cpu/tm has of a CPU stays where it belongs: in 4.0 and later it has overwritten the CPU's compatibility mode, too."""
+    result = h.load(qemu, row, stream=h.in_transaction(row.read()))
+    return [] if result.loaded else ["must load, and go on", *result.describe()]
+
+
 def tests(qemu, rows):
     """All tests as (name, function) pairs."""
     # 7.1 and later send a newer spapr_iommu, which older releases refuse.
@@ -202,6 +208,7 @@ def tests(qemu, rows):
     for number in (31, 64):
         yield f"option: sleeping, with {number} interrupt servers for 4 CPUs", lambda n=number: check_icps(qemu, sleepers, n)
     rows = [row for row in rows if row.guest is h.COUNTING]
+    yield "option: a guest in a transaction", lambda: check_in_transaction(qemu, h.find_stream(rows, *P8_26))
     release = h.version(h.release_of(qemu))
     for case in CASES:
         if not h.version(case.since) <= release < h.version(case.until):

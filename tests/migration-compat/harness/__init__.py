@@ -14,6 +14,7 @@ guests, binutils for powerpc64. Each part says at its top what it is for:
     moments     a guest saved just when an interrupt waits
     migration   start, load, save, migrate, judge
     suite       tests as tables, TAP, the command line
+    transaction the stream of a guest in a transaction
 """
 from . import settings  # noqa: F401
 from .compare import cpu_words, differences, structure  # noqa: F401
@@ -25,4 +26,5 @@ from .moments import MOMENTS, cpus, save_at  # noqa: F401
 from .recorded import Stream, find_stream, read_manifest, words_text  # noqa: F401
 from .settings import STREAMS, HarnessError, Skip  # noqa: F401
 from .suite import NOTE, arguments, at_least, in_parallel, main, run_tests, test_arguments  # noqa: F401
+from .transaction import in_transaction  # noqa: F401
 from .vm import Vm  # noqa: F401
