@@ -135,7 +135,7 @@ def run_script(name, *args, **kwargs):
 
 class Place:
     """Where the work on one QEMU happens; base is a name, qemu a path or
-    None. Refuses a base that there is not, and what is no tree of QEMU's."""
+    None. Refuses an unknown base, and a tree that is not QEMU's."""
 
     def __init__(self, base, qemu):
         self.base = None if qemu else base

@@ -453,7 +453,7 @@ def apply_all(project, base, patches, walk=()):
 
 
 def cover_letter(cover, base, made_for, result, signoff):
-    """Subject and text of the cover letter, the latter with our own notes.
+    """Subject and text of the cover letter, the text with our own notes.
     @{patch:NAME} in it is the number that the patch has in the result."""
     names = [p.name for p in result.patches]
 

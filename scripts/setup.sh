@@ -17,7 +17,7 @@ packages='
 '
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "setup.sh: this is no Debian; install what these packages have, then" \
+    echo "setup.sh: this is not Debian; install what these packages have, then" \
          "run the scripts:" $packages >&2
     exit 1
 fi

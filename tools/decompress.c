@@ -295,7 +295,7 @@ static bool next_piece(Decoder *d, GError **errp)
         return true;
     }
     if (!classes[d->kind].begin(d)) {
-        return decoder_fail(d, errp, "there is not enough memory");
+        return decoder_fail(d, errp, "not enough memory");
     }
     d->between = false;
     return true;

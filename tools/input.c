@@ -321,7 +321,7 @@ bool input_skip_far(Input *in, uint64_t n, GError **errp)
 {
     bool enough;
 
-    /* If there are not so many, all kinds end where the stream does. */
+    /* If there are fewer, all kinds end where the stream does. */
     switch (in->kind) {
     case INPUT_MEMORY:
         in->pos = in->len;

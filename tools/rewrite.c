@@ -248,7 +248,7 @@ static bool rewrite_htm(Rewrite *r, GError **errp)
         put_be32(off + sizeof(off) - 5, 1);     /* the version; then: off */
         rewrite_replace(r, spapr->part.end, 0, off, sizeof(off));
         g_ptr_array_add(r->notes, g_strdup(
-            "the stream says cap-htm=off now, as is true under TCG; start the"
+            "the stream says cap-htm=off now, which is true under TCG; start the"
             " destination with -machine cap-htm=off (KVM: --htm=keep)"));
     }
     return true;

@@ -63,7 +63,7 @@ bool stream_ended(Stream *s, GError *err, GError **errp)
                        " save it again");
 }
 
-/* The next @n bytes, read over; NULL with @errp set if there are not so many */
+/* The next @n bytes, read over; NULL with @errp set if there are fewer */
 const uint8_t *stream_take(Stream *s, size_t n, GError **errp)
 {
     GError *err = NULL;

@@ -38,7 +38,7 @@ bool stream_fail(Stream *s, uint64_t offset, GError **errp,
 /* The stream ended, unless reading failed, which @err says then. */
 bool stream_ended(Stream *s, GError *err, GError **errp);
 
-/* The next @n bytes, read over; NULL with @errp set if there are not so many */
+/* The next @n bytes, read over; NULL with @errp set if there are fewer */
 const uint8_t *stream_take(Stream *s, size_t n, GError **errp);
 
 bool stream_skip(Stream *s, uint64_t n, GError **errp);

@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
 # The median of the memory is taken of this many rounds of a side at the beginning and at the end, or of half of them each if there
-# are not so many; 1 in 50 more is no growth.
+# are fewer; 1 in 50 more is no growth.
 WINDOW = 10
 GROWTH = 1.02
 # The fewest rounds: two for each side, so that there is something to compare.

@@ -24,7 +24,7 @@ def letters_after(row, release):
 
     The machine version decides, not the QEMU that wrote the stream:
       - A (addg6s) joined in 7.1, so that no pseries up to 2.7 shows it;
-      - Q (lq) joined POWER7 in 2.7, so that pseries-2.7 shows it and pseries up to 2.6 does not. The latter holds even for a
+      - Q (lq) joined POWER7 in 2.7, so that pseries-2.7 shows it and pseries up to 2.6 does not. So it is even for a
         guest of 2.7.0 and 2.7.1, which tied no groups to machine versions and showed it lq on pseries-2.6, too. A guest that
         needs it is started with insns-compat=2.7; that is a row of the next table.
     """

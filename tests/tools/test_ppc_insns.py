@@ -203,7 +203,7 @@ class Recorded(unittest.TestCase):
         self.assertEqual(other.returncode, 1)
 
     def test_usage(self):
-        """exit status 2 for what is no stream, no release, no command"""
+        """exit status 2 for what is not a stream, a release or a command"""
         for arguments in ((), ("nothing",), ("show", "/nonexistent"), ("show", "/"), ("check",), ("check", "--to", "1.0"),
                           ("rewrite",), ("rewrite", "--to", "2.6", "extra"), ("rewrite", "--to", "2.6", "--htm=on"),
                           ("history", "--family", "G5"), ("show", "--nothing")):

@@ -30,7 +30,7 @@ from mails import PlainError               # noqa: E402
 class Names(unittest.TestCase):
 
     def test_refused(self):
-        """what is no base, or no tree of QEMU's, is refused before anything is made"""
+        """an unknown base, or a tree that is not QEMU's, is refused before anything is made"""
         before = set((PROJECT / 'build').glob('*'))
         for base, tree, message in (
                 ('debian/typo', None, "no base 'debian/typo' in series/bases.toml; there are "),

@@ -91,7 +91,7 @@ class Cursor:
 # ---- descriptions -------------------------------------------------------------------------------------------------------
 
 def _described_fields(item, prefix=""):
-    """The fields of one device of a description as (name, size, count), down to what is no struct; subsections follow."""
+    """The fields of one device of a description as (name, size, count), down to what is not a struct; subsections follow."""
     for field in item.get("fields", ()):
         name = prefix + field["name"]
         if "struct" in field and field["struct"].get("fields"):
@@ -277,7 +277,7 @@ def read_sections(stream, layouts=None):
         else:
             raise HarnessError(f"offset {at:#x}: no section begins with {kind:#x}")
     if not sections:
-        raise HarnessError("no sections: this is no stream of a whole machine")
+        raise HarnessError("no sections: this is not the stream of a whole machine")
     at = cursor.at
     if cursor.next() is not None and (cursor.number(1) != DESCRIPTION or cursor.number(4) != len(stream) - cursor.at):
         raise HarnessError(f"offset {at:#x}: behind the last section there is something else than the description")

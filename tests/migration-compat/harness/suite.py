@@ -15,7 +15,7 @@ from .vm import kill_all
 sys.path.insert(0, os.path.join(ROOT, "..", "unit"))
 from tap import Tap  # noqa: E402  (found through the line above)
 
-# What a test returns that is no complaint, but to be told all the same.
+# What a test returns that is not a complaint, but worth telling.
 NOTE = "note: "
 
 
