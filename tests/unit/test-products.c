@@ -145,6 +145,31 @@ static void test_there_and_back(void)
     }
 }
 
+/* All sections get footers, but for one that goes. */
+static void test_footers(void)
+{
+    Made m = made(&unnamed);
+    g_auto(Destination) with = to("7.2"), without = to("7.2");
+    g_autoptr(GError) err = NULL;
+    g_autoptr(Stream) one = NULL, two = NULL;
+
+    g_assert_true(destination_set_machine(&with, "pseries-2.4,cap-htm=off",
+                                          &err));
+    one = rewritten(m.s, &with, false, &err);
+    g_assert_no_error(err);
+    g_assert_true(one->has_footers);
+    g_assert_cmpstr(one->machine, ==, "pseries-2.4");
+    g_assert_cmpuint(count(one, "spapr_iommu", 2), ==, 1);
+
+    g_assert_true(destination_set_machine(
+        &without, "pseries-2.3,cap-htm=off", &err));
+    two = rewritten(one, &without, false, &err);
+    g_assert_no_error(err);
+    g_assert_false(two->has_footers || two->has_configuration);
+    g_assert_cmpuint(one->device->len - two->device->len, ==, 5 * 4);
+    unmake(&m);
+}
+
 /* Kept where there is one, else a refusal that --force does not overrule */
 static void test_window(void)
 {
@@ -334,6 +359,7 @@ int main(int argc, char **argv)
     g_test_add_func("/products/names", test_names);
     g_test_add_func("/products/origin", test_origin);
     g_test_add_func("/products/there-and-back", test_there_and_back);
+    g_test_add_func("/products/footers", test_footers);
     g_test_add_func("/products/window", test_window);
     g_test_add_func("/products/token", test_token);
     g_test_add_func("/products/mixture", test_mixture);
