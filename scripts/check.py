@@ -406,6 +406,9 @@ def check_base(place, tally, brief=False):
             tally.run('guests of PowerKVM, RHEL and hostos', [
                 sys.executable, PROJECT / 'tests/tools/test_products.py',
                 '--tool', TOOL, '--stock', place.stock, '--patched', place.qemu])
+            tally.run("a distribution's own machine types", [
+                sys.executable, PROJECT / 'tests/tools/test_own_machine.py',
+                '--tool', TOOL, '--qemu', place.qemu])
         if has_streams(place.patched):
             check_gitlab(tally, place)
         check_walk_through(tally, place)

@@ -184,10 +184,14 @@ static void judge_form(Judge *j, const char *name)
                   g_strdup("-machine pseries-2.3, or -global"
                            " migration.send-configuration=off if the source"
                            " was PowerKVM"));
-    } else if (s->has_configuration && !j->form.configuration) {
+    } else if (s->has_configuration &&
+               (!j->form.configuration || dest->no_configuration)) {
         judge_add(j, true, BOTH,
                   g_strdup_printf("the stream names its machine, which %s of %s"
-                                  " does not expect", name, j->to),
+                                  " does not expect%s", name, j->to,
+                                  dest->no_configuration ?
+                                  " with send-configuration=off" : ""),
+                  dest->no_configuration ? g_strdup("leave that out") :
                   g_strdup_printf("ppc-insns rewrite --to %s --machine %s",
                                   dest->product ? dest->product->id : j->to,
                                   name));

@@ -87,7 +87,8 @@ bool powerkvm_read_iommu(const Stream *s, const StreamSection *section,
                                 8 * (uint64_t)state->nb_table)) {
         return false;
     }
-    i += has_table;
+    /* The table of layouts has a field even for no entries. */
+    i += has_table || (i < n && !field_at(part, i)->size);
     if (state->powerkvm) {
         return i == n && state->enabled == has_table &&
                (!part->subsections || !part->subsections->len);

@@ -8,7 +8,7 @@ _ppc_insns()
 
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        words='show check rewrite diff history --help --version'
+        words='show check rewrite options diff history --help --version'
     else
         case $prev in
         --to | --release)
@@ -16,6 +16,11 @@ _ppc_insns()
             words=$("${COMP_WORDS[0]}" history --release 0 2>&1 |
                     sed -n 's/.*there are \(.*\), and \(.*\) and \(.*\) count.*/\1, \2, \3/p' |
                     tr -d ,)
+            ;;
+        --from)
+            words=$("${COMP_WORDS[0]}" show --from - </dev/null 2>&1 |
+                    sed -n 's/.*there are //p' | tr -d ,)
+            words+=' upstream'
             ;;
         --family)
             words=$("${COMP_WORDS[0]}" history --family - 2>&1 |
@@ -32,13 +37,14 @@ _ppc_insns()
             ;;
         *)
             case $command in
-            show) words='--json --device-limit --expand-limit --help' ;;
-            check) words='--to --cpu --machine --like --global --kvm --with-series --json --device-limit --expand-limit --help' ;;
-            rewrite) words='--to --cpu --like --htm --force --device-limit --expand-limit --help' ;;
+            show) words='--json --from --device-limit --expand-limit --help' ;;
+            check) words='--to --from --cpu --machine --like --global --kvm --with-series --json --device-limit --expand-limit --help' ;;
+            rewrite) words='--to --from --cpu --machine --like --global --htm --with-series --force --device-limit --expand-limit --help' ;;
+            options) words='--to --from --cpu --machine --like --kvm --with-series --libvirt --device-limit --expand-limit --help' ;;
             diff) words='--device-limit --expand-limit --help' ;;
             history) words='--family --release --json --help' ;;
             esac
-            if [[ $cur != -* && ($command == show || $command == check || $command == diff) ]]; then
+            if [[ $cur != -* && ($command == show || $command == check || $command == options || $command == diff) ]]; then
                 compopt -o default
                 return
             fi

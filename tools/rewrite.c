@@ -22,11 +22,13 @@ static void edit_clear(void *opaque)
     g_clear_pointer(&edit->insert, g_bytes_unref);
 }
 
+/* What is put in at a place comes before what begins there and is removed. */
 static int by_place(gconstpointer a, gconstpointer b)
 {
     const Edit *one = a, *two = b;
 
-    return one->at < two->at ? -1 : one->at > two->at;
+    return one->at != two->at ? (one->at < two->at ? -1 : 1)
+                              : !!one->remove - !!two->remove;
 }
 
 void rewrite_replace(Rewrite *r, size_t at, size_t remove, const void *data,

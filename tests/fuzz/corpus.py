@@ -19,7 +19,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-STREAMS = Path(__file__).resolve().parents[1] / 'migration-compat/streams'
+TESTS = Path(__file__).resolve().parents[1]
+STREAMS = [TESTS / 'migration-compat/streams', TESTS / 'tools/products']
 
 # What judge and rewrite look into, and one section with a path in its name;
 # but no large table
@@ -147,7 +148,8 @@ def main():
     p.add_argument('--tool', required=True, help='ppc-insns')
     p.add_argument('dir', type=Path)
     args = p.parse_args()
-    for n, path in enumerate(sorted(STREAMS.glob('*.xz'))):
+    for n, path in enumerate(sorted(
+            path for place in STREAMS for path in place.glob('*.xz'))):
         stream = lzma.decompress(path.read_bytes())
         shown = json.loads(subprocess.run(
             [args.tool, 'show', '--json'], input=stream, check=True,

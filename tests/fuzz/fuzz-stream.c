@@ -18,8 +18,8 @@
 #include <unistd.h>
 #include <sys/mman.h>
 #include "../../tools/tool-error.h"
+#include "../../tools/options.h"
 #include "../../tools/rewrite.h"
-
 #include "../../tools/show.h"
 #include "../../tools/container.h"
 
@@ -28,12 +28,22 @@
 /* What is done with a stream; just one thing, and what is slow less often */
 enum {
     JUDGE, JUDGE_KVM, SHOW, AS_FILE, AS_PIPE, REWRITE, REWRITE_KVM, FORCE,
-    CONTAINER,
+    CONTAINER, OPTIONS, PRODUCT,
 };
 
 static const uint8_t modes[16] = {
-    JUDGE, JUDGE, CONTAINER, JUDGE_KVM, SHOW, SHOW, AS_FILE, AS_PIPE,
-    REWRITE, REWRITE, REWRITE, REWRITE, REWRITE_KVM, FORCE, FORCE, FORCE,
+    JUDGE, OPTIONS, CONTAINER, JUDGE_KVM, SHOW, PRODUCT, AS_FILE, AS_PIPE,
+    REWRITE, REWRITE, PRODUCT, OPTIONS, REWRITE_KVM, FORCE, FORCE, FORCE,
+};
+
+/* Where to with PRODUCT, and as from whom with all others */
+static const char *const products[] = {
+    "powerkvm-3.1.1", "powerkvm-3.1", "rhel-7.3", "hostos-2.8",
+};
+
+static const char *const sources[] = {
+    NULL, NULL, NULL, NULL, NULL, "powerkvm-3.1.1", "powerkvm-2.1.1",
+    "rhel-7.3", "ubuntu-bionic", "upstream",
 };
 
 static const char *const models[] = {
@@ -290,6 +300,25 @@ static void check_rewritten(const GByteArray *data, const Destination *dest,
     input_close(in);
 }
 
+/* Whatever there is to say stands in one line each. */
+static void try_options(const Stream *s, Destination *dest)
+{
+    g_autoptr(Options) o = options_find(s, dest);
+    guint i;
+
+    check_message(o->rewrite->str);
+    for (i = 0; i < o->comments->len; i++) {
+        check_message(g_ptr_array_index(o->comments, i));
+    }
+    for (i = 0; i < o->devices->len; i++) {
+        check_message(g_ptr_array_index(o->devices, i));
+    }
+    for (i = 0; i < o->globals->len; i++) {
+        check_message(g_ptr_array_index(o->globals, i));
+    }
+    CHECK(!o->problem || *o->problem);
+}
+
 static void show(const Stream *s)
 {
     static FILE *null;
@@ -367,7 +396,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
 {
     Bytes bytes = { raw, raw_size };
     unsigned mode = modes[bytes_u8(&bytes) % G_N_ELEMENTS(modes)];
-    unsigned to = bytes_u8(&bytes) % 40, n;
+    unsigned to_byte = bytes_u8(&bytes), to = to_byte % 40, n;
+    const char *source = sources[to_byte % G_N_ELEMENTS(sources)];
     const char *model = models[bytes_u8(&bytes) % G_N_ELEMENTS(models)];
     const char *machine = machines[bytes_u8(&bytes) % G_N_ELEMENTS(machines)];
     Target target = { 0 };
@@ -387,14 +417,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
         continue;
     }
     destination_init(&dest, target);
+    if (mode == PRODUCT) {
+        CHECK(destination_parse_to(
+            &dest, products[to % G_N_ELEMENTS(products)], NULL));
+    }
     dest.kvm = mode == JUDGE_KVM || mode == REWRITE_KVM;
     CHECK(!model || destination_set_cpu(&dest, model, NULL));
-    if (mode < REWRITE) {
-        /* rewrite has no --machine */
+    if (mode < REWRITE || mode == OPTIONS) {
+        /* rewrite is tried with the stream's own */
         CHECK(!machine || destination_set_machine(&dest, machine, NULL));
     }
     in = input_memory(data->data, data->len);
     s = stream_new(in);
+    if (source && (mode == SHOW || mode == JUDGE)) {
+        CHECK(origin_tell(s, source, NULL));
+    }
     ok = stream_read(s, &err);
 
     check_outcome(ok, err);
@@ -409,6 +446,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *raw, size_t raw_size)
         case JUDGE:
         case JUDGE_KVM:
             reasons = judged(s, &dest);
+            break;
+        case OPTIONS:
+            try_options(s, &dest);
             break;
         default:
             try_rewrite(data, s, &dest, mode == FORCE, false);

@@ -16,6 +16,7 @@ import shlex
 import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 from dataclasses import replace
 from xml.etree import ElementTree
@@ -26,6 +27,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "unit"))
 sys.path.insert(0, os.path.join(HERE, "..", "migration-compat"))
 
 import harness          # noqa: E402
+import qemu_load        # noqa: E402
 import tap              # noqa: E402
 
 OPTIONS = argparse.Namespace(tool=None, stock=None, patched=None, streams=os.path.join(HERE, "products"))
@@ -108,6 +110,29 @@ def read_streams():
                                 words, row["guest_probe"], row["sha256"], guest)
         rows.append((stream, row["options"], stream.read()))
     return rows
+
+
+# (start of the stream's name, arguments of rewrite or None, -M, [-global]): who loads it is for QEMU to say.
+CONFIGURATION, FOOTER = "migration.send-configuration=off", "migration.send-section-footer=off"
+DDW = "spapr-pci-host-bridge.ddw=on"
+LOADS = [
+    ("qemu-powerkvm-3.1.1-pseries-2.4-POWER8-guest", None, "pseries-2.3", ()),
+    ("qemu-powerkvm-3.1.1-pseries-2.4-POWER8-guest", None, "pseries-2.4", (CONFIGURATION, FOOTER)),
+    *(("qemu-powerkvm-3.1.1-pseries-2.4-POWER8-guest", (), machine, some)
+      for machine in ("pseries-2.3", "pseries-2.4", "pseries-2.3,cap-htm=off", "pseries-2.4,cap-htm=off")
+      for some in ((), (CONFIGURATION,), (FOOTER,), (CONFIGURATION, FOOTER))),
+    *(("qemu-powerkvm-3.1.1-pseries-2.4-POWER8-guest", ("--machine", "pseries-2.4"), machine, some)
+      for machine in ("pseries-2.3,cap-htm=off", "pseries-2.4,cap-htm=off") for some in ((), (CONFIGURATION,), (FOOTER,))),
+    *(("qemu-powerkvm-3.1.1-pseries-2.6-POWER8-guest", how, "pseries-2.6,cap-htm=off", some)
+      for how in (None, (), ("--global", DDW)) for some in ((), (DDW,))),
+    ("qemu-powerkvm-3.1.1-pseries-2.6-POWER8-guest", ("--machine", "pseries-2.7", "--global", DDW), "pseries-2.7,cap-htm=off", ()),
+    *(("qemu-rhev-2.6.0-28.el7-pseries-rhel7.2.0-POWER7-smp4", how, machine, some)
+      for how in (("--machine", "pseries-2.5"), ("--machine", "pseries-2.5", "--global", FOOTER), ("--machine", "pseries-2.3"))
+      for machine in ("pseries-2.5", "pseries-2.3") for some in ((), (FOOTER,))),
+    *(("qemu-rhev-2.6.0-28.el7-pseries-rhel7.3.0-POWER8-smp4", ("--machine", machine), f"{machine},cap-htm=off", some)
+      for machine in ("pseries-2.6", "pseries-2.7") for some in ((), (DDW,))),
+    ("qemu-rhev-2.6.0-28.el7-pseries-rhel7.3.0-POWER8-smp4", None, "pseries-2.6,cap-htm=off", (DDW,)),
+]
 
 
 def each_stream(test, needs=None):
@@ -311,6 +336,25 @@ class Products(unittest.TestCase):
         if row.guest is harness.COUNTING:
             result = self.load(OPTIONS.stock, row, devices, data)
             self.assertTrue(result.loaded, "\n".join(result.describe()))
+
+    def test_check_is_what_qemu_does(self):
+        """check: says of converted streams, well and badly started, what both QEMUs do"""
+        if not (OPTIONS.patched and OPTIONS.stock):
+            self.skipTest("no --patched, or no --stock")
+        for name, how, machine, globals_ in LOADS:
+            row, _, data = next(r for r in self.rows if os.path.basename(r[0].path).startswith(name))
+            with self.subTest(f"{name} {how} -M {machine} {globals_}"), tempfile.NamedTemporaryFile() as f:
+                if how is not None:
+                    data = must("rewrite", "--to", "7.2", *how, stdin=data)
+                f.write(data)
+                f.flush()
+                verdict = json.loads(tool("check", "--json", "--to", "7.2", "--machine", machine, "--cpu", row.cpu,
+                                          *(part for value in globals_ for part in ("--global", value)), f.name).stdout)
+                extra = [part for value in globals_ for part in ("-global", value)]
+                loads = [qemu_load.load(binary, machine, row.cpu, f.name, ("-smp", str(row.smp), *extra))
+                         for binary in (OPTIONS.stock, OPTIONS.patched)]
+                self.assertEqual((verdict["loads"], verdict["loads_with_series"]), tuple(load[0] for load in loads),
+                                 f'{loads} {verdict["reasons"]}')
 
     def test_not_without(self):
         """check: without what options prints for virtio, QEMU refuses RHEL's guests, and the tool says so"""

@@ -162,6 +162,57 @@ static const char cpu_desc[] =
         "{\"vmsd_name\":\"cpu/vsx\",\"version\":1,\"fields\":["
         DESC_FIELD("env.vsr", 32, 8) "]}]}";
 
+/* Instances from 2^31 on are negative there. */
+static void describe_window(GString *text, uint32_t instance, uint32_t entries)
+{
+    g_string_append_printf(text, ",{\"name\":\"spapr_iommu\","
+        "\"instance_id\":%d,\"vmsd_name\":\"spapr_iommu\",\"version\":3,"
+        "\"fields\":[" DESC_FIELD("liobn", 1, 4) ","
+        DESC_FIELD("enabled", 1, 1) "," DESC_FIELD("bus_offset", 1, 8) ","
+        DESC_FIELD("page_shift", 1, 4) "," DESC_FIELD("nb_table", 1, 4) ","
+        DESC_FIELD("bypass", 1, 1), (int32_t)instance);
+    if (entries) {
+        g_string_append_printf(text, ",{\"name\":\"migtable\","
+                               "\"array_len\":%u,\"size\":8}", entries);
+    }
+    g_string_append(text, "]}");
+}
+
+static void describe_powerkvm(GString *text, const Make *make)
+{
+    describe_window(text, 0x80000000, 4);
+    describe_window(text, 0x80000001, make->window);
+    g_string_append_printf(text, "," DESC_HEAD("spapr", 4)
+                           DESC_FIELD("tb", 1, 16) ","
+                           DESC_FIELD("errinjct_token", 1, 4) "]}]}", 0);
+}
+
+static void make_window(GByteArray *b, const Make *make, uint32_t id,
+                        uint32_t instance, uint64_t bus, uint32_t shift,
+                        uint32_t entries)
+{
+    begin_section(b, 4, id, "spapr_iommu", instance, 3);
+    be32(b, instance);
+    byte(b, entries != 0);
+    be64(b, bus);
+    be32(b, shift);
+    be32(b, entries);
+    byte(b, 0);
+    bytes(b, 8 * entries, 0x22);
+    end(b, make, id);
+}
+
+static void make_powerkvm(GByteArray *b, const Make *make)
+{
+    make_window(b, make, 5, 0x80000000, 0, 12, 4);
+    make_window(b, make, 50, 0x80000001, make->window ? 1ull << 59 : 0,
+                make->window ? 16 : 0, make->window);
+    begin_section(b, 4, 6, "spapr", 0, 4);
+    bytes(b, 16, 0x33);
+    be32(b, make->token);
+    end(b, make, 6);
+}
+
 char *make_vmdesc(const Make *make)
 {
     GString *text = g_string_new("{\"page_size\":4096,\"devices\":["
@@ -186,6 +237,10 @@ char *make_vmdesc(const Make *make)
         }
         g_string_append_c(text, '}');
     }
+    if (make->powerkvm) {
+        describe_powerkvm(text, make);
+        return g_string_free(text, false);
+    }
     g_string_append_printf(text, "," DESC_HEAD("spapr_iommu", %u)
         DESC_FIELD("liobn", 1, 4) "," DESC_FIELD("nb_table", 1, 4) ","
         DESC_FIELD("bypass", 1, 1) "," DESC_FIELD("table", 4, 8), 0,
@@ -202,6 +257,30 @@ char *make_vmdesc(const Make *make)
     }
     g_string_append(text, "}]}");
     return g_string_free(text, false);
+}
+
+static void make_upstream(GByteArray *b, const Make *make)
+{
+    begin_section(b, 4, 5, "spapr_iommu", 0,
+          make->iommu_version ? make->iommu_version : 2);
+    be32(b, 0x80000000);
+    be32(b, 4);
+    byte(b, 0);
+    bytes(b, 32, 0x22);
+    if (make->iommu_version == 3) {
+        byte(b, 1);
+    }
+    end(b, make, 5);
+
+    begin_section(b, 4, 6, "spapr", 0, 3);
+    bytes(b, 16, 0x33);
+    if (make->htm > 0) {
+        byte(b, 5);
+        str(b, "spapr/cap/htm");
+        be32(b, 1);
+        byte(b, make->htm - 1);
+    }
+    end(b, make, 6);
 }
 
 static void make_device(GByteArray *b, const Make *make)
@@ -247,26 +326,11 @@ static void make_device(GByteArray *b, const Make *make)
         end(b, make, 9);
     }
 
-    begin_section(b, 4, 5, "spapr_iommu", 0,
-          make->iommu_version ? make->iommu_version : 2);
-    be32(b, 0x80000000);
-    be32(b, 4);
-    byte(b, 0);
-    bytes(b, 32, 0x22);
-    if (make->iommu_version == 3) {
-        byte(b, 1);
+    if (make->powerkvm) {
+        make_powerkvm(b, make);
+    } else {
+        make_upstream(b, make);
     }
-    end(b, make, 5);
-
-    begin_section(b, 4, 6, "spapr", 0, 3);
-    bytes(b, 16, 0x33);
-    if (make->htm > 0) {
-        byte(b, 5);
-        str(b, "spapr/cap/htm");
-        be32(b, 1);
-        byte(b, make->htm - 1);
-    }
-    end(b, make, 6);
 
     byte(b, 0);
     if (!make->no_vmdesc) {

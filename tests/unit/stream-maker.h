@@ -36,6 +36,9 @@ typedef struct Make {
     unsigned cpus;              /* 0: 1 */
     const char *rom;            /* one more RAM block */
     uint32_t iommu_version;     /* 0: 2 */
+    bool powerkvm;              /* "spapr" 4, "spapr_iommu" 3, both its own */
+    uint32_t token;             /* of error injection, there */
+    uint32_t window;            /* entries of a second DMA window, there */
     int htm;                    /* -1, 0: no subsection; 1: off; 2: on */
     uint32_t pvr;               /* 0: a POWER8 */
     PPCInsns insns;             /* none: of 2.6 */
