@@ -287,7 +287,6 @@ class Place:
                    [EMULATOR, *tests_in(self.patched)])
         link_firmware(self.bin)
 
-
     def build_plain(self):
         """qemu-system-ppc64 without the series; returns its path."""
         plain, out = self.dir / 'plain', self.dir / 'plain-bin'

@@ -9,7 +9,6 @@ known not to do.
 """
 
 import contextlib
-import itertools
 import json
 import os
 import re

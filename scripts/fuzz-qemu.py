@@ -13,7 +13,6 @@ target has to enumerate, then N inputs of libFuzzer's.
 import os
 import re
 import subprocess
-import sys
 
 from build import (PROJECT, TARGET_LIST, Place, build_tree, guarded,
                    link_firmware, make_tree, parser)

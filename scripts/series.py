@@ -387,7 +387,7 @@ def apply_all(project, base, patches, walk=()):
             path = get(base.path(hook['file']))
             op = next(k for k in OPERATIONS if hook.get(k))
             insert = base.expand(hook['insert'] if 'insert' in hook else
-                                read_text(project / hook['insert_file']) + '\n')
+                                 read_text(project / hook['insert_file']) + '\n')
             if insert and not insert.endswith('\n') and op != 'substitute':
                 insert += '\n'
             now[path] = Source(path, now[path]).change(
@@ -438,8 +438,8 @@ def apply_all(project, base, patches, walk=()):
         except SeriesError as e:
             where = '' if str(e).startswith('series/') else f'series/{name}.toml: '
             raise SeriesError(f'{where}{e}; {base.fits()}') from e
-        text = {p: now[p] for p in sorted(filter(None, touched))
-                if now[p] != before.get(p, original.get(p))}
+        text = {path: now[path] for path in sorted(path for path in touched if path)
+                if now[path] != before.get(path, original.get(path))}
         if text:
             subject, message = (base.expand(table[k]).strip()
                                 for k in ('subject', 'message'))

@@ -8,6 +8,7 @@ set -eu
 
 packages='
     git gcc libc6-dev make meson ninja-build ccache pkg-config perl patch
+    pycodestyle pyflakes3 mypy
     flex bison python3 python3-venv python3-yaml python3-sphinx python3-jinja2
     libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
     dpkg-dev quilt xz-utils ca-certificates libjson-glib-dev

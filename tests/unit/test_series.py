@@ -535,7 +535,7 @@ class Whole(unittest.TestCase):
         walk = 'project/series/walk-through.toml'
         self.edit(walk, '"int more"', '"int less"')
         self.refused("series/walk-through.toml:6: target/ppc/thing.c: anchor "
-                           "'int less' matches 0 times" + self.FITS)
+                     "'int less' matches 0 times" + self.FITS)
         self.edit(walk, 'step = "two"\n', 'step = "three"\n')
         self.refused("series/03-docs.toml: docs/page.rst: the walk-through has no step 'two'" + self.FITS)
         self.edit(walk, 'step = "one"\n', '')
