@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import fuzz
+import kvm
 from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, BuildError, Place,
                    build_tree, environment, finish, guarded, link_firmware,
                    make_tree, parser, run, tests_in)
@@ -480,10 +481,11 @@ def check_linux(place, options):
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=[
-        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux'],
+        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux', 'kvm'],
         help='base: all but unit')
     p.add_argument('options', nargs='*',
-                   help='linux: options of tests/linux/test_linux.py, after --')
+                   help='after --: options of tests/linux/test_linux.py or '
+                   'scripts/kvm.py')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
@@ -515,6 +517,9 @@ def main():
                 print(f'--- {other.base}, in brief')
                 with other.locked():
                     check_base(other, tally, brief=True)
+        elif args.what == 'kvm':
+            with place.locked():
+                kvm.check(tally, place, args.options)
         elif args.what == 'qemu':
             with place.locked():
                 place.build()

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Installs the Debian packages that building and testing need, if any of
-# them is missing; with sudo where not root.
+# Installs the Debian packages that building and testing need, and those given
+# as arguments, if any of them is missing; with sudo where not root.
 
 set -eu
 
@@ -16,6 +16,7 @@ packages='
     qemu-system-ppc qemu-system-data seabios ipxe-qemu u-boot-qemu
     binutils-powerpc64-linux-gnu valgrind clang libclang-rt-dev
 '
+packages="$packages $*"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "setup.sh: this is not Debian; install what these packages have, then" \
