@@ -145,7 +145,8 @@ def check_unit(tally):
     """The tests that need no QEMU."""
     core = build_core()
     for test in ('test-ppc-insns-history', 'tools/test-stream',
-                 'tools/test-judge', 'tools/test-rewrite'):
+                 'tools/test-judge', 'tools/test-rewrite',
+                 'tools/test-products'):
         tally.run(f'unit: {test}, with sanitizers', [core / test, '--tap', '-k'])
     for name in fuzz.TARGETS:
         tally.run(f'unit: fuzz-{name}, what it once found',
