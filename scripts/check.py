@@ -379,6 +379,9 @@ def check_migration(tally, place, brief):
     else:
         tests.append((states, 'test_vmstate.py', *qemu, *stock, '--checker',
                       place.patched / 'scripts/vmstate-static-checker.py'))
+    if (place.patched / 'hw/ppc/spapr_old_machines.c').exists():
+        tests.append(("QEMU's own machine versions, unchanged",
+                      'test_own_machines.py', *qemu, '--other', place.stock, '--stock'))
     for name, test, *options in tests:
         tally.run(f'migration: {name}',
                   [sys.executable, MIGRATION / test, *options])
@@ -492,10 +495,10 @@ def main():
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
-    tally, place = Tally(args.first), Place(args.base, args.qemu)
+    tally, place = Tally(args.first), Place(args.base, args.qemu, args.without)
     if args.what == 'linux':
         return check_linux(place, args.options)
-    others = [Place(base, None) for base in args.also]
+    others = [Place(base, None, args.without) for base in args.also]
     with contextlib.suppress(Failed), tally.to_the_end():
         if args.what in ('unit', 'all', 'faults'):
             check_unit(tally)
