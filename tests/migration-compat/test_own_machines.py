@@ -48,7 +48,7 @@ class Qemu:
         self.process.communicate()
 
     def answer(self):
-        """The next message that is no event."""
+        """The next message that is not an event."""
         for line in self.process.stdout:
             message = json.loads(line)
             if 'event' not in message:
