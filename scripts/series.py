@@ -217,6 +217,8 @@ class Base:
     def expected(self, name):
         """Would the release that VERSION names have the feature?"""
         f = self.feature(name)
+        if 'any' in f:
+            return any(map(self.expected, f['any']))
         since, until = numbers(f.get('from', '0')), f.get('until')
         return self.release >= since and (
             not until or self.release[:len(numbers(until))] <= numbers(until))
