@@ -160,11 +160,11 @@ static bool rewrite_htm(Rewrite *r, GError **errp)
         uint8_t off[2 + sizeof(name) - 1 + 4 + 1] = { 0x05, sizeof(name) - 1 };
 
         if (uses_htm(s)) {
-            return rewrite_refuse(errp, "section 'cpu' at offset 0x%" PRIx64 ": a CPU"
-                          " is in a transaction, so that the guest has HTM,"
-                          " which TCG does not have; for KVM use"
-                          " --htm=keep",
-                          stream_section(s, "cpu")->offset);
+            return rewrite_refuse(errp, "section 'cpu' at offset 0x%" PRIx64
+                                  ": a CPU is in a transaction, so that the"
+                                  " guest has HTM, which TCG does not have;"
+                                  " for KVM use --htm=keep",
+                                  stream_section(s, "cpu")->offset);
         }
         memcpy(off + 2, name, sizeof(name) - 1);
         put_be32(off + sizeof(off) - 5, 1);     /* the version; then: off */
