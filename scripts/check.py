@@ -324,7 +324,8 @@ def check_gitlab(tally, place):
         for line in job['script']:
             tally.run(f'gitlab-ci: {line}', [
                 'bash', '-eo', 'pipefail', '-c', f'cd {top}\n{line}'],
-                **job['variables'])
+                r'this QEMU does not have what it is about|has no pseries-2\.6'
+                if has_old_machines(place) else None, **job['variables'])
 
 
 def check_walk_through(tally, place):
