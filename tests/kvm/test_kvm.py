@@ -30,6 +30,7 @@ LETTERS = "ADBVXQF"
 VERSIONS = ("2.6", "2.7", "2.12", "7.0", "newest")
 PAIRS = ((STOCK, PATCHED), (PATCHED, STOCK), (PATCHED, PATCHED))
 
+
 class SleepingGuest(type(h.SLEEPING)):
     """The guest that sleeps, on hosts as slow as these: CPU 0 prints the lines, and may have no time left to sleep."""
 
