@@ -8,6 +8,7 @@ OUT ?=
 SIGNOFF ?=
 FORMAT ?=
 ALSO ?=
+OLD_MACHINES ?= yes
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
 TREES ?=
@@ -16,7 +17,7 @@ LINUX ?=
 KVM ?=
 
 PYTHON ?= python3
-from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
+from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE)) $(if $(filter no,$(OLD_MACHINES)),--without old-machines)
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)')
 
 # The distribution's QEMU, and the one with the series
@@ -56,6 +57,7 @@ help:
 	@echo 'BASE=debian/bookworm   for which QEMU (series/bases.toml lists them)'
 	@echo 'QEMU=/path/to/tree     for that source tree instead; it is not changed'
 	@echo 'OUT=dir                make series: where to (default: below build/)'
+	@echo 'OLD_MACHINES=no        without the machine versions that upstream removed'
 	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
 	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
 	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'

@@ -77,7 +77,7 @@ def main():
     p.add_argument('--runs', type=int, default=1000,
                    help='inputs of libFuzzer for each configuration')
     args = p.parse_args()
-    place = Place(args.base, args.qemu)
+    place = Place(args.base, args.qemu, args.without)
     with place.locked():
         fuzzer = build(place)
         total = failed = 0
