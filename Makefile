@@ -8,14 +8,16 @@ OUT ?=
 SIGNOFF ?=
 FORMAT ?=
 ALSO ?=
+OLD_MACHINES ?= yes
 PREFIX ?= /usr/local
 FUZZ_TIME ?= 600
 TREES ?=
 STREAMS ?=
 LINUX ?=
+KVM ?=
 
 PYTHON ?= python3
-from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
+from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE)) $(if $(filter no,$(OLD_MACHINES)),--without old-machines)
 flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)')
 
 # The distribution's QEMU, and the one with the series
@@ -25,7 +27,7 @@ stock = $(or $(wildcard build/$(subst /,-,$(BASE))/stock/qemu-system-ppc64),$(sh
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux check-libvirt check-tool setup clean
+.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux check-kvm check-libvirt check-tool setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -41,6 +43,7 @@ help:
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
+	@echo 'make check-kvm     migration under KVM, on POWER hosts that TCG emulates (long)'
 	@echo 'make check-linux   a Debian Linux guest, saved, loaded and migrated (20 minutes)'
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
@@ -54,10 +57,12 @@ help:
 	@echo 'BASE=debian/bookworm   for which QEMU (series/bases.toml lists them)'
 	@echo 'QEMU=/path/to/tree     for that source tree instead; it is not changed'
 	@echo 'OUT=dir                make series: where to (default: below build/)'
+	@echo 'OLD_MACHINES=no        without the machine versions that upstream removed'
 	@echo 'ALSO="BASE ..."         make check: then these bases, too, in brief'
 	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
 	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'
 	@echo 'LINUX="--rounds 5 ..."  make check-linux: options of tests/linux/test_linux.py'
+	@echo 'KVM="--host power8"    make check-kvm: options of scripts/kvm.py, see docs/kvm.md'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:
@@ -118,6 +123,10 @@ check-faults: setup
 
 check-linux: setup
 	@$(PYTHON) scripts/check.py $(from) linux -- $(if $(STREAMS),--streams '$(STREAMS)') $(LINUX)
+
+check-kvm: setup
+	@scripts/setup.sh gcc-powerpc64le-linux-gnu
+	@$(PYTHON) scripts/check.py $(from) kvm -- $(KVM)
 
 check-mutations: setup
 	@$(PYTHON) scripts/mutate.py $(from)

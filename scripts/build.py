@@ -135,10 +135,11 @@ def run_script(name, *args, **kwargs):
 
 class Place:
     """Where the work on one QEMU happens; base is a name, qemu a path or
-    None. Refuses an unknown base, and a tree that is not QEMU's."""
+    None; without: optional parts of the series to leave out. Refuses an unknown
+    base, and a tree that is not QEMU's."""
 
-    def __init__(self, base, qemu):
-        self.base = None if qemu else base
+    def __init__(self, base, qemu, without=()):
+        self.base, self.without = None if qemu else base, without
         if qemu:
             tree = Path(qemu).resolve()
             series.Base(PROJECT, tree)
@@ -209,6 +210,7 @@ class Place:
             options += ['--base', self.base]
         if signoff:
             options.append('--signoff')
+        options += [o for part in self.without for o in ('--without', part)]
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         run_script('series.py', '--tree', self.source, '--out', out, *options,
                    stdout=subprocess.DEVNULL if quiet else None)
@@ -286,7 +288,6 @@ class Place:
         build_tree(self.patched, self.bin, TARGET_LIST,
                    [EMULATOR, *tests_in(self.patched)])
         link_firmware(self.bin)
-
 
     def build_plain(self):
         """qemu-system-ppc64 without the series; returns its path."""
@@ -519,6 +520,8 @@ def parser(description):
     p.add_argument('--base', default='debian/bookworm',
                    help='a base of series/bases.toml, or apt')
     p.add_argument('--qemu', help='a QEMU source tree instead of a base')
+    p.add_argument('--without', action='append', default=[], metavar='PART',
+                   help='leave out an optional part of the series')
     return p
 
 
@@ -547,7 +550,7 @@ def main():
     if args.command == 'deb-src' and args.qemu:
         raise BuildError('deb-src is for the source package of a base; a tree '
                          'of your own takes the patches of --format quilt')
-    place = Place(args.base, args.qemu)
+    place = Place(args.base, args.qemu, args.without)
     with place.locked():
         if args.command == 'series':
             out = args.out or (place.series if args.format == 'mail' else

@@ -9,7 +9,6 @@ known not to do.
 """
 
 import contextlib
-import itertools
 import json
 import os
 import re
@@ -20,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 import fuzz
+import kvm
 from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, BuildError, Place,
                    build_tree, environment, finish, guarded, link_firmware,
                    make_tree, parser, run, tests_in)
@@ -28,6 +28,7 @@ from walk_through import WalkThrough
 
 MIGRATION = PROJECT / 'tests/migration-compat'
 TOOL = PROJECT / 'build/core/tools/ppc-insns'
+OLDER = 'debian/bookworm'       # whose own QEMU has all of pseries-2.x
 GITLAB = '.gitlab-ci.d/migration-compat-ppc64.yml'
 
 # !reference, which GitLab adds to YAML, becomes a list.
@@ -145,7 +146,8 @@ def check_unit(tally):
     """The tests that need no QEMU."""
     core = build_core()
     for test in ('test-ppc-insns-history', 'tools/test-stream',
-                 'tools/test-judge', 'tools/test-rewrite'):
+                 'tools/test-judge', 'tools/test-rewrite',
+                 'tools/test-products'):
         tally.run(f'unit: {test}, with sanitizers', [core / test, '--tap', '-k'])
     for name in fuzz.TARGETS:
         tally.run(f'unit: fuzz-{name}, what it once found',
@@ -322,7 +324,8 @@ def check_gitlab(tally, place):
         for line in job['script']:
             tally.run(f'gitlab-ci: {line}', [
                 'bash', '-eo', 'pipefail', '-c', f'cd {top}\n{line}'],
-                **job['variables'])
+                r'this QEMU does not have what it is about|has no pseries-2\.6'
+                if has_old_machines(place) else None, **job['variables'])
 
 
 def check_walk_through(tally, place):
@@ -346,6 +349,11 @@ def has_streams(tree):
     return any(t.endswith('ppc-insns-migration-test') for t in tests_in(tree))
 
 
+def has_old_machines(place):
+    """Whether the series brings machine versions back there."""
+    return (place.patched / 'hw/ppc/spapr_old_machines.c').exists()
+
+
 def check_migration(tally, place, brief):
     """Recorded streams, what is sent, live migration, against stock."""
     qemu, stock = ('--qemu', place.qemu), ('--stock', place.stock)
@@ -355,16 +363,29 @@ def check_migration(tally, place, brief):
         print('left out: recorded streams, and all of pseries-2.x, which this QEMU '
               'does not have')
         tests, wire, live = [], ('-k', '^sent'), ('-k', r'pseries-([3-9]|\d\d)\.')
+    pairs = [(place.stock, live)]
+    if has_old_machines(place):     # which the base's own QEMU does not have
+        older = Place(OLDER, None)
+        with older.locked():
+            older.get_stock()
+        tests.append(('what the patched QEMU sends of old machines', 'test_wire.py',
+                      *qemu, '--stock', older.stock, '-k', r'^(?!stock: pseries-[^2]|sent)',
+                      *wire))
+        wire = '-k', '^sent'        # stock: see test_own_machines.py
+        pairs = [(older.stock, ('-k', r'pseries-2\.')),
+                 (place.stock, ('-k', r'pseries-([3-9]|\d\d)\.'))]
     tests.append(('what the patched QEMU sends', 'test_wire.py', *qemu, *stock, *wire))
     if not brief:
-        pair = '--a', place.qemu, '--b', place.stock
-        tests += [('live, patched and stock, both ways', 'test_live.py', *pair, *live),
-                  ('memory, sent while the guest writes to it', 'test_memory.py',
-                   *pair, *live),
-                  ('snapshots, loaded one after the other', 'test_snapshot.py',
-                   '--qemu', place.qemu, *live),
-                  ('around and around', 'soak.py', *pair, '--rounds', '20',
-                   *live)]
+        tests.append(('snapshots, loaded one after the other', 'test_snapshot.py',
+                      *qemu, *live))
+        for other, live in pairs:
+            pair = '--a', place.qemu, '--b', other
+            tests += [('live, patched and stock, both ways', 'test_live.py', *pair,
+                       *live),
+                      ('memory, sent while the guest writes to it', 'test_memory.py',
+                       *pair, *live),
+                      ('around and around', 'soak.py', *pair, '--rounds', '20',
+                       *live)]
     with tempfile.NamedTemporaryFile() as file:
         status = subprocess.run([place.stock, '-M', 'none', '-dump-vmstate', file.name],
                                 stderr=subprocess.DEVNULL).returncode
@@ -378,6 +399,9 @@ def check_migration(tally, place, brief):
     else:
         tests.append((states, 'test_vmstate.py', *qemu, *stock, '--checker',
                       place.patched / 'scripts/vmstate-static-checker.py'))
+    if has_old_machines(place):
+        tests.append(("QEMU's own machine versions, unchanged",
+                      'test_own_machines.py', *qemu, '--other', place.stock, '--stock'))
     for name, test, *options in tests:
         tally.run(f'migration: {name}',
                   [sys.executable, MIGRATION / test, *options])
@@ -481,19 +505,20 @@ def check_linux(place, options):
 def main():
     p = parser('Run the tests.')
     p.add_argument('what', choices=[
-        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux'],
+        'all', 'unit', 'base', 'qemu', 'series', 'faults', 'linux', 'kvm'],
         help='base: all but unit')
     p.add_argument('options', nargs='*',
-                   help='linux: options of tests/linux/test_linux.py, after --')
+                   help='after --: options of tests/linux/test_linux.py or '
+                   'scripts/kvm.py')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
                    help='stop at the first failure')
     args = p.parse_args()
-    tally, place = Tally(args.first), Place(args.base, args.qemu)
+    tally, place = Tally(args.first), Place(args.base, args.qemu, args.without)
     if args.what == 'linux':
         return check_linux(place, args.options)
-    others = [Place(base, None) for base in args.also]
+    others = [Place(base, None, args.without) for base in args.also]
     with contextlib.suppress(Failed), tally.to_the_end():
         if args.what in ('unit', 'all', 'faults'):
             check_unit(tally)
@@ -516,6 +541,9 @@ def main():
                 print(f'--- {other.base}, in brief')
                 with other.locked():
                     check_base(other, tally, brief=True)
+        elif args.what == 'kvm':
+            with place.locked():
+                kvm.check(tally, place, args.options)
         elif args.what == 'qemu':
             with place.locked():
                 place.build()

@@ -13,7 +13,6 @@ target has to enumerate, then N inputs of libFuzzer's.
 import os
 import re
 import subprocess
-import sys
 
 from build import (PROJECT, TARGET_LIST, Place, build_tree, guarded,
                    link_firmware, make_tree, parser)
@@ -78,7 +77,7 @@ def main():
     p.add_argument('--runs', type=int, default=1000,
                    help='inputs of libFuzzer for each configuration')
     args = p.parse_args()
-    place = Place(args.base, args.qemu)
+    place = Place(args.base, args.qemu, args.without)
     with place.locked():
         fuzzer = build(place)
         total = failed = 0

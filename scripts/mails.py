@@ -141,7 +141,7 @@ def import_stream(result, who, date, cover):
             data(files[path])
 
     commit('refs/heads/base', 'base\n', result.original)
-    start = 'refs/heads/base'
+    start: str | None = 'refs/heads/base'
     for p in result.patches:
         commit('refs/heads/series', f'{p.subject}\n\n{p.message}\n', p.text, start)
         start = None
@@ -167,7 +167,7 @@ def make_mails(scratch, result, who, date, cover, signoff):
             raise MailError(f'cannot run git: {e}') from e
         if r.returncode:
             raise MailError(f'git {args[0]} failed: '
-                              + r.stderr.decode(errors='replace').strip())
+                            + r.stderr.decode(errors='replace').strip())
         return r.stdout
 
     git('init', '-q', '--bare', '--template=')
@@ -228,7 +228,7 @@ def check_out(out):
             not there & {COVER, COVER_TEXT} or
             any(not name.endswith('.patch') for name in there - ours)):
         raise MailError(f'{out} is there and is not a patch series; '
-                          'move it away or give another --out')
+                        'move it away or give another --out')
 
 
 def write_out(out, scratch, files):

@@ -121,7 +121,7 @@ def main():
     p.add_argument('-k', default='', help='only those whose name matches')
     p.add_argument('--list', action='store_true', help='only list them')
     args = p.parse_args()
-    place = Place(args.base, args.qemu)
+    place = Place(args.base, args.qemu, args.without)
     place.get_source()
     wanted = [m for m in mutations(series.Base(PROJECT, place.source))
               if re.search(args.k, m.name)]

@@ -190,7 +190,7 @@ class Apt:
                 raise
         if p.returncode:
             raise PackageError(f'{" ".join(command[:2])} failed: '
-                              + last_words(''.join(lines)))
+                               + last_words(''.join(lines)))
         return ''.join(lines)
 
     def newest(self, package):

@@ -26,7 +26,6 @@ C_LABEL = re.compile(r'(?:case\b[^\n;{}]*|[A-Za-z_]\w*)[ \t]*:[ \t]*(?=\n)')
 MESON_TOKEN = re.compile(r"(?P<comment>#[^\n]*)"
                          r"|'''.*?'''|'(?:\\.|[^'\\\n])*'", re.S)
 MAKE_TOKEN = re.compile(r'(?P<comment>(?<!\\)#[^\n]*)')
-BLANKS = re.compile(r'\s*')
 
 
 class PlaceError(Exception):
@@ -164,6 +163,12 @@ class Source:
     def line_end(self, pos):
         return (self.bare.find('\n', pos) + 1) or len(self.bare)
 
+    def skip_blanks(self, pos: int) -> int:
+        """The first position from pos on that is not blank, or the end."""
+        while self.bare[pos:pos + 1].isspace():
+            pos += 1
+        return pos
+
     def blank_line(self, pos):
         lo = self.text.rfind('\n', 0, max(pos, 0)) + 1
         return pos < 0 or re.compile(r'[ \t]*(\n|\Z)').match(self.text, lo)
@@ -256,9 +261,9 @@ class Source:
                     found = i + 1
                 elif c == '#':
                     found = self.line_end(i)
-        found = BLANKS.match(bare, lo if found is None else found).end()
+        found = self.skip_blanks(lo if found is None else found)
         while (label := C_LABEL.match(bare, found)) and label.end() <= pos:
-            found = BLANKS.match(bare, label.end()).end()
+            found = self.skip_blanks(label.end())
         return found
 
     def breaks(self, i):
@@ -305,7 +310,7 @@ class Source:
             end = self.close(end, top)
             rest = self.bare[end + 1:self.line_end(end)]
             if rest.strip():
-                end = self.end(BLANKS.match(self.bare, end + 1).end())
+                end = self.end(self.skip_blanks(end + 1))
         return end
 
     def close(self, opener, top):
@@ -356,7 +361,7 @@ class Source:
                     break
         else:
             return None
-        start, depth = BLANKS.match(self.bare, start).end(), 0
+        start, depth = self.skip_blanks(start), 0
         for m in re.compile(r'[][(){},]').finditer(self.bare, pos):
             if m[0] in '([{':
                 depth += 1

@@ -38,7 +38,7 @@ BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
 BASE_KEYS = {'suite': str, 'version': str, 'fits': bool, 'dumps_vmstate': bool}
 BUILD_KEYS = {'kind': str, 'name': str, 'place': str, 'with': str}
 FEATURE_KEYS = {'what': str, 'from': str, 'until': str, 'file': str,
-                'contains': (str, list)}
+                'contains': (str, list), 'any': list, 'option': str}
 
 # A line that begins, turns or ends a part of our text for some bases only.
 PART = re.compile(r'@\{(?:(needs|lacks):([^}]*)|else|end)\}\n')
@@ -128,10 +128,18 @@ class Base:
     """A QEMU tree, and what bases.toml knows about it.
 
     project: the project's directory; tree: QEMU's; name: a base in bases.toml
-    or None. Raises SeriesError if the tree is not what it should be."""
+    or None; without: names of options, parts of the series that are not
+    wanted. Raises SeriesError if the tree is not what it should be."""
 
-    def __init__(self, project, tree, name=None):
+    def __init__(self, project, tree, name=None, without=()):
         self.facts, self.tree = load_bases(project), tree
+        options = {f['option'] for f in self.facts['features'].values()
+                   if 'option' in f}
+        if unknown := set(without) - options:
+            raise SeriesError(f'nothing is called {", ".join(sorted(unknown))} '
+                              'that could be left out; there is '
+                              + ', '.join(sorted(options)))
+        self.without = set(without)
         bases = self.facts['bases']
         if name is not None and name not in bases:
             raise SeriesError(f'no base {name!r} in series/bases.toml; it has '
@@ -190,6 +198,10 @@ class Base:
         distributions backport, and forks claim odd versions. The version
         decides only where nothing in the tree can."""
         f = self.feature(name)
+        if f.get('option') in self.without:
+            return False
+        if 'any' in f:
+            return any(map(self.has, f['any']))
         if 'file' not in f:
             return self.expected(name)
         try:
@@ -205,6 +217,8 @@ class Base:
     def expected(self, name):
         """Would the release that VERSION names have the feature?"""
         f = self.feature(name)
+        if 'any' in f:
+            return any(map(self.expected, f['any']))
         since, until = numbers(f.get('from', '0')), f.get('until')
         return self.release >= since and (
             not until or self.release[:len(numbers(until))] <= numbers(until))
@@ -215,6 +229,8 @@ class Base:
             for name in table.get(key, []):
                 if self.has(name) != want:
                     f = self.facts['features'][name]
+                    if f.get('option') in self.without:
+                        return f'brings back {f["what"]}; not wanted'
                     span = ' '.join(f'{k} {f[k]}' for k in ('from', 'until')
                                     if k in f)
                     return (f'{"needs" if want else "is for bases without"} '
@@ -387,7 +403,7 @@ def apply_all(project, base, patches, walk=()):
             path = get(base.path(hook['file']))
             op = next(k for k in OPERATIONS if hook.get(k))
             insert = base.expand(hook['insert'] if 'insert' in hook else
-                                read_text(project / hook['insert_file']) + '\n')
+                                 read_text(project / hook['insert_file']) + '\n')
             if insert and not insert.endswith('\n') and op != 'substitute':
                 insert += '\n'
             now[path] = Source(path, now[path]).change(
@@ -438,8 +454,8 @@ def apply_all(project, base, patches, walk=()):
         except SeriesError as e:
             where = '' if str(e).startswith('series/') else f'series/{name}.toml: '
             raise SeriesError(f'{where}{e}; {base.fits()}') from e
-        text = {p: now[p] for p in sorted(filter(None, touched))
-                if now[p] != before.get(p, original.get(p))}
+        text = {path: now[path] for path in sorted(path for path in touched if path)
+                if now[path] != before.get(path, original.get(path))}
         if text:
             subject, message = (base.expand(table[k]).strip()
                                 for k in ('subject', 'message'))
@@ -478,12 +494,13 @@ def cover_letter(cover, base, made_for, result, signoff):
                         '\n'.join(notes)])
 
 
-def generate(project, tree, out, name=None, signoff=False, form='mail'):
+def generate(project, tree, out, name=None, signoff=False, form='mail',
+             without=()):
     """Makes the series for a tree in the directory out; with out None it
     only checks. Returns the Result. Raises SeriesError or OSError, and then
     out is as it was."""
     mails.check_format(form)
-    base = Base(project, tree, name)
+    base = Base(project, tree, name, without)
     patches, cover, walk = load_patches(project)
     result = apply_all(project, base, patches, walk)
     if out is None:
@@ -518,6 +535,9 @@ def main(argv=None):
                         help='add your own Signed-off-by')
     parser.add_argument('--format', default='mail',
                         help=f'one of {", ".join(mails.FORMATS)}')
+    parser.add_argument('--without', action='append', default=[],
+                        metavar='PART', help='leave out a part of the series '
+                        'that is optional, such as old-machines')
     parser.add_argument('--check', action='store_true',
                         help='only see whether all of it fits; write nothing')
     parser.add_argument('--project', type=Path,
@@ -530,7 +550,7 @@ def main(argv=None):
     try:
         result = generate(args.project, args.tree,
                           None if args.check else args.out.absolute(),
-                          args.base, args.signoff, args.format)
+                          args.base, args.signoff, args.format, args.without)
     except (mails.PlainError, OSError) as e:
         print(f'series.py: {e}', file=sys.stderr)
         return 1

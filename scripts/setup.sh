@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Installs the Debian packages that building and testing need, if any of
-# them is missing; with sudo where not root.
+# Installs the Debian packages that building and testing need, and those given
+# as arguments, if any of them is missing; with sudo where not root.
 
 set -eu
 
 packages='
     git gcc libc6-dev make meson ninja-build ccache pkg-config perl patch
+    pycodestyle pyflakes3 mypy
     flex bison python3 python3-venv python3-yaml python3-sphinx python3-jinja2
     libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
     dpkg-dev quilt xz-utils ca-certificates libjson-glib-dev
@@ -15,6 +16,7 @@ packages='
     qemu-system-ppc qemu-system-data seabios ipxe-qemu u-boot-qemu
     binutils-powerpc64-linux-gnu valgrind clang libclang-rt-dev
 '
+packages="$packages $*"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "setup.sh: this is not Debian; install what these packages have, then" \

@@ -54,6 +54,8 @@ static void judge_htm(Judge *j)
     const Destination *dest = j->dest;
     int there = judge_capability(j->s, CAP_HTM), here = dest->caps[CAP_HTM];
     bool is_default = judge_htm_by_default(j->s, dest);
+    /* What "spapr_caps: Take a guest that does not use HTM" is for */
+    bool takes = dest->kvm && series_takes_htm_off(dest);
 
     if (there == 1) {
         if (!dest->kvm || here == 0) {
@@ -85,13 +87,19 @@ static void judge_htm(Judge *j)
                             " default of this machine in %s", j->to),
             g_strdup("-machine cap-htm=off"));
     } else if (there < 0 && is_default && here == 0) {
-        judge_add(j, true, BOTH,
+        judge_add(j, true, takes ? UNPATCHED : BOTH,
             g_strdup("cap-htm is off here, and a stream that does not say so"
                      " counts as if it were on"),
             g_strdup_printf("ppc-insns rewrite --to %s, if the source's host"
                             " had no transactional memory either", j->to));
+        if (takes) {
+            judge_add(j, false, PATCHED,
+                g_strdup("cap-htm=off says that the guest does not use"
+                         " transactional memory, which the source may have"
+                         " offered to it; QEMU warns"), NULL);
+        }
     } else if (is_default && here < 0 && dest->kvm) {
-        judge_add(j, false, BOTH,
+        judge_add(j, false, there < 0 && takes ? UNPATCHED : BOTH,
             g_strdup_printf("a KVM host without transactional memory, as with"
                             " the kernels of most distributions, does not start"
                             " this machine in %s but with cap-htm=off, and then"
@@ -100,6 +108,46 @@ static void judge_htm(Judge *j)
             g_strdup_printf("there, ppc-insns rewrite --to %s, and -machine"
                             " cap-htm=off", j->to) :
             g_strdup("there, -machine cap-htm=off"));
+        if (there < 0 && takes) {
+            judge_add(j, false, PATCHED,
+                g_strdup("a KVM host without transactional memory, as with the"
+                         " kernels of most distributions, does not start this"
+                         " machine but with cap-htm=off, and only you can know"
+                         " whether the guest uses it"),
+                g_strdup("there, -machine cap-htm=off, if it does not"));
+        }
+    }
+}
+
+/* A guest in a transaction cannot go on without the hardware. */
+static void judge_transaction(Judge *j)
+{
+    const Destination *dest = j->dest;
+    bool has_tm = dest->kvm && dest->caps[CAP_HTM] != 0;
+    guint i;
+
+    for (i = 0; i < j->s->cpus->len; i++) {
+        if (g_array_index(j->s->cpus, StreamCpu, i).in_transaction) {
+            break;
+        }
+    }
+    if (i == j->s->cpus->len) {
+        return;
+    }
+    if (!target_before(dest->to, 4, 0, 0)) {
+        judge_add(j, true, UNPATCHED,
+            g_strdup_printf("the guest is in a transaction on CPU %u, and %s"
+                            " loads cpu/tm over other state of that CPU", i,
+                            j->to),
+            g_strdup("let it run on the source for a moment and save it"
+                     " again"));
+    }
+    if (!has_tm) {
+        judge_add(j, series_takes_htm_off(dest), PATCHED,
+            g_strdup_printf("the guest is in a transaction on CPU %u, and there"
+                            " is no transactional memory here", i),
+            g_strdup("let it run on the source for a moment and save it"
+                     " again, or use a KVM host with transactional memory"));
     }
 }
 
@@ -161,4 +209,5 @@ void judge_caps(Judge *j)
     if (target_has_caps(dest->to)) {
         judge_htm(j);
     }
+    judge_transaction(j);
 }

@@ -11,67 +11,6 @@
 #include "judge-internal.h"
 #include "powerkvm.h"
 
-static void reason_free(void *opaque)
-{
-    Reason *reason = opaque;
-
-    g_free(reason->what);
-    g_free(reason->advice);
-    g_free(reason);
-}
-
-void judge_add(Judge *j, bool refuses, unsigned who, char *what, char *advice)
-{
-    Reason *reason;
-    guint i;
-
-    for (i = 0; i < j->reasons->len; i++) {
-        const Reason *old = g_ptr_array_index(j->reasons, i);
-
-        if (old->refuses == refuses && old->who == who &&
-            !strcmp(old->what, what)) {
-            g_free(what);
-            g_free(advice);
-            return;
-        }
-    }
-    reason = g_new0(Reason, 1);
-    reason->refuses = refuses;
-    reason->who = who;
-    reason->what = what;
-    reason->advice = advice;
-    g_ptr_array_add(j->reasons, reason);
-}
-
-bool judge_refuses(const GPtrArray *reasons, unsigned who)
-{
-    guint i;
-
-    for (i = 0; i < reasons->len; i++) {
-        const Reason *reason = g_ptr_array_index(reasons, i);
-
-        if (reason->refuses && reason->who & who) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The name of the destination's machine */
-static const char *machine_of(const Stream *s, const Destination *dest)
-{
-    return dest->machine ? dest->machine : stream_machine(s);
-}
-
-const char *judge_machine(const Stream *s, const Destination *dest)
-{
-    MachineForm form;
-
-    return dest->like ? dest->like :
-           destination_form(dest, machine_of(s, dest), &form) ? form.like
-                                                              : machine_of(s, dest);
-}
-
 /* ---- the machine ----- */
 
 /* Which of the upstream machines to have in its place; to be freed */
@@ -216,7 +155,7 @@ static void judge_footers(Judge *j, const char *name)
 
 static void judge_begin(Judge *j)
 {
-    const char *name = machine_of(j->s, j->dest);
+    const char *name = judge_machine_name(j->s, j->dest);
 
     if (j->s->machine && strcmp(j->s->machine, name)) {
         judge_add(j, true, BOTH,
@@ -237,13 +176,14 @@ static Judge judge_new(const Stream *s, const Destination *dest)
     Judge j = {
         .s = s,
         .dest = dest,
-        .reasons = g_ptr_array_new_with_free_func(reason_free),
+        .reasons = judge_reasons_new(),
         .machine = machine,
         .release = machine_release(machine),
         .to = destination_name(dest),
     };
 
-    if (dest->like || !destination_form(dest, machine_of(s, dest), &j.form)) {
+    if (dest->like ||
+        !destination_form(dest, judge_machine_name(s, dest), &j.form)) {
         product_machine(NULL, machine, &j.form);
     }
     return j;
@@ -307,7 +247,7 @@ GPtrArray *judge(const Stream *s, const Destination *dest)
     } else if (j.release && (dest->product || j.release <= dest->to.release) &&
                dest->to.release <= LAST_KNOWN_RELEASE) {
         judge_origin(&j);
-        judge_footers(&j, machine_of(s, dest));
+        judge_footers(&j, judge_machine_name(s, dest));
         if (!s->cpus->len) {
             judge_add(&j, true, BOTH,
                       g_strdup("there is no CPU in the stream"), NULL);

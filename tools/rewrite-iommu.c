@@ -10,7 +10,7 @@
 
 #include "qemu/osdep.h"
 #include "powerkvm.h"
-#include "rewrite-internal.h"
+#include "rewrite-iommu.h"
 
 #define EX "spapr_iommu_ex"
 

@@ -5,64 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "tool-error.h"
-#include "rewrite-internal.h"
-
-/* At @at of the device state, @remove bytes give way to @insert. */
-typedef struct Edit {
-    size_t at;
-    size_t remove;
-    GBytes *insert;         /* may be NULL */
-} Edit;
-
-static void edit_clear(void *opaque)
-{
-    Edit *edit = opaque;
-
-    g_clear_pointer(&edit->insert, g_bytes_unref);
-}
-
-/* What is put in at a place comes before what begins there and is removed. */
-static int by_place(gconstpointer a, gconstpointer b)
-{
-    const Edit *one = a, *two = b;
-
-    return one->at != two->at ? (one->at < two->at ? -1 : 1)
-                              : !!one->remove - !!two->remove;
-}
-
-void rewrite_replace(Rewrite *r, size_t at, size_t remove, const void *data,
-                     size_t len)
-{
-    Edit edit = { at, remove, len ? g_bytes_new(data, len) : NULL };
-
-    g_array_append_val(r->edits, edit);
-}
-
-static GByteArray *apply(const Stream *s, GArray *edits)
-{
-    GByteArray *out = g_byte_array_sized_new(s->device->len + 64);
-    size_t at = 0;
-    guint i;
-
-    g_array_sort(edits, by_place);
-    for (i = 0; i < edits->len; i++) {
-        const Edit *edit = &g_array_index(edits, Edit, i);
-
-        g_assert(edit->at >= at &&
-                 edit->at + edit->remove <= s->device->len);
-        g_byte_array_append(out, s->device->data + at, edit->at - at);
-        if (edit->insert) {
-            gsize len;
-            const void *data = g_bytes_get_data(edit->insert, &len);
-
-            g_byte_array_append(out, data, len);
-        }
-        at = edit->at + edit->remove;
-    }
-    g_byte_array_append(out, s->device->data + at, s->device->len - at);
-    return out;
-}
+#include "rewrite-iommu.h"
 
 bool rewrite_form(const Stream *s, const Destination *dest, StreamForm *form)
 {
@@ -111,29 +54,6 @@ bool rewrite_start(Stream *s, const StreamForm *form, GError **errp)
     return in->pass(in->opaque, head, sizeof(head), errp) &&
            in->pass(in->opaque, (const uint8_t *)form->machine,
                     strlen(form->machine), errp);
-}
-
-bool rewrite_refuse(GError **errp, const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    if (errp) {
-        *errp = g_error_new_valist(TOOL_ERROR, TOOL_ERROR_REFUSED, format, ap);
-    }
-    va_end(ap);
-    return false;
-}
-
-bool rewrite_object(Rewrite *r, GError **errp, char *text)
-{
-    if (!r->force) {
-        rewrite_refuse(errp, "%s", text);
-        g_free(text);
-        return false;
-    }
-    g_ptr_array_add(r->notes, text);
-    return true;
 }
 
 /* Was it said before, of another CPU? */
@@ -240,18 +160,18 @@ static bool rewrite_htm(Rewrite *r, GError **errp)
         uint8_t off[2 + sizeof(name) - 1 + 4 + 1] = { 0x05, sizeof(name) - 1 };
 
         if (uses_htm(s)) {
-            return rewrite_refuse(errp, "section 'cpu' at offset 0x%" PRIx64 ": a CPU"
-                          " is in a transaction, so that the guest has HTM,"
-                          " which TCG does not have; for KVM use"
-                          " --htm=keep",
-                          stream_section(s, "cpu")->offset);
+            return rewrite_refuse(errp, "section 'cpu' at offset 0x%" PRIx64
+                                  ": a CPU is in a transaction, so that the"
+                                  " guest has HTM, which TCG does not have;"
+                                  " for KVM use --htm=keep",
+                                  stream_section(s, "cpu")->offset);
         }
         memcpy(off + 2, name, sizeof(name) - 1);
         put_be32(off + sizeof(off) - 5, 1);     /* the version; then: off */
         rewrite_replace(r, spapr->part.end, 0, off, sizeof(off));
         g_ptr_array_add(r->notes, g_strdup(
-            "the stream says cap-htm=off now, which is true under TCG; start the"
-            " destination with -machine cap-htm=off (KVM: --htm=keep)"));
+            "the stream says cap-htm=off now, which is true under TCG; start"
+            " the destination with -machine cap-htm=off (KVM: --htm=keep)"));
     }
     return true;
 }
@@ -370,7 +290,7 @@ static bool rewrite_sections(Rewrite *r, GError **errp)
 GByteArray *rewrite_device(const Stream *s, const Destination *dest,
                            bool force, GPtrArray *notes, GError **errp)
 {
-    g_autoptr(GArray) edits = g_array_new(false, false, sizeof(Edit));
+    g_autoptr(GArray) edits = rewrite_edits_new();
     g_autoptr(GPtrArray) reasons = NULL;
     g_autoptr(Stream) outcome = NULL;
     GByteArray *device;
@@ -378,7 +298,6 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
     guint i;
 
     rewrite_form(s, dest, &r.form);
-    g_array_set_clear_func(edits, edit_clear);
     if (!stream_is_pseries(s)) {
         rewrite_refuse(errp, "this is not a pseries guest, so there is nothing"
                        " to do");
@@ -389,7 +308,7 @@ GByteArray *rewrite_device(const Stream *s, const Destination *dest,
     }
 
     /* The outcome must be a stream, and one that the destination takes. */
-    device = apply(s, edits);
+    device = rewrite_apply(s, edits);
     outcome = stream_reparse(s, &r.form, device, errp);
     if (!outcome) {
         g_prefix_error(errp, "the outcome would not be a stream: ");

@@ -17,6 +17,13 @@ bool series_exists(const Destination *dest)
            dest->to.release <= LAST_KNOWN_RELEASE;
 }
 
+/* The patch needs what 4.1 brought, and pseries-2.6 and 2.7. */
+bool series_takes_htm_off(const Destination *dest)
+{
+    return series_exists(dest) && !target_before(dest->to, 4, 1, 0) &&
+           target_before(dest->to, 9, 2, 0);
+}
+
 /* The compat version for the guest: 0 is all that the CPU has */
 static PPCRelease guest_release(const Destination *dest, PPCRelease machine)
 {

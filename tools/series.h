@@ -24,6 +24,12 @@ typedef struct SeriesVerdict {
 bool series_exists(const Destination *dest);
 
 /**
+ * series_takes_htm_off: does it take, under KVM and with cap-htm=off, a guest
+ * that was offered HTM, and refuse one that is in a transaction?
+ */
+bool series_takes_htm_off(const Destination *dest);
+
+/**
  * series_check:
  * @family: of the destination's CPU
  * @machine: the destination's

@@ -20,7 +20,6 @@ nothing but the two sides of one run.
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from tempfile import TemporaryDirectory

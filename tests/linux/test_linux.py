@@ -621,7 +621,7 @@ def work(args, report):
         jobs += [recorded] * args.rounds
     if args.streams and not jobs:
         raise HarnessError(f"{args.streams} has no stream of a Linux guest (qemu-*-linux*.stream.xz)"
-                               + (f" that -k {args.k} takes" if args.k else ""))
+                           + (f" that -k {args.k} takes" if args.k else ""))
     if not args.only_streams:
         for config in configurations(args):
             for source in "patched", "stock":

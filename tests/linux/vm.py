@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -62,20 +63,16 @@ class Vm:
         if stopped:
             command.append("-S")
         try:
-            with contextlib.ExitStack() as stack:
-                fds = ()
-                if isinstance(incoming, Path):
-                    stream = stack.enter_context(open(incoming, "rb"))
-                    fds = (stream.fileno(),)
-                    command += ["-incoming", f"fd:{stream.fileno()}"]
-                elif incoming:
-                    command += ["-incoming", incoming]
-                self.command = command
-                stderr = stack.enter_context(open(self._stderr, "wb"))
+            if isinstance(incoming, Path):
+                incoming = f"exec:cat {shlex.quote(str(incoming))}"     # since 11.0 fd: takes no file
+            if incoming:
+                command += ["-incoming", incoming]
+            self.command = command
+            with open(self._stderr, "wb") as stderr:
                 try:
                     # A session of its own: Ctrl-C is for us, and we end QEMU.
                     self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
-                                                    pass_fds=fds, start_new_session=True)
+                                                    start_new_session=True)
                 except OSError as error:
                     raise VmError(f"cannot run {binary}: {error}") from error
         except BaseException:

@@ -20,7 +20,8 @@ sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
 MACHINES = ("pseries-2.6", "pseries-2.7", "pseries-2.12", "pseries-6.2", "newest")
-CPUS = ("POWER7", "POWER8", "POWER9")           # 2.7 and older did not know POWER9; 7.2 runs it there all the same
+# 2.7 and older did not know POWER9; 7.2 runs it there all the same. Since 8.1 "POWER9" is another model than before.
+CPUS = ("POWER7", "POWER8", "POWER9_v2.0")
 EACH_DEVICE = tuple(name for name in h.DEVICES if name not in ("bare", "all devices"))
 
 COUNTS, SLEEPS = (h.COUNTING,), (h.SLEEPING,)
@@ -36,7 +37,7 @@ TABLE = (
     (("pseries-2.11",), CPUS, (1,), ("bare",), COUNTS),
     (("all",), ("POWER8",), (1,), ("bare",), COUNTS),
     (("pseries-2.6", "newest"), ("POWER7", "POWER8"), (1, 4), ("bare",), SLEEPS),
-    (("newest",), ("POWER9",), (1, 4), ("bare",), SLEEPS + (h.SLEEPING_XIVE,)),
+    (("newest",), ("POWER9_v2.0",), (1, 4), ("bare",), SLEEPS + (h.SLEEPING_XIVE,)),
     (("newest",), ("POWER10",), (4,), ("bare",), (h.SLEEPING_XIVE,)),
 )
 FULL = (

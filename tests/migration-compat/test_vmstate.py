@@ -19,6 +19,11 @@ sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
 
+# Fields of PHBs that only pseries-2.7 and older send. A dump lists them for all machine versions. A stock QEMU that does not have
+# these machines does not have the fields; test_own_machines.py looks at what is really sent.
+OLD_FIELDS = re.compile(r"mig_(liobn|(mem|io)_win_(addr|size))")
+
+
 @functools.cache
 def types_of(binary):
     """The names of all QOM types that a QEMU binary has."""
@@ -73,9 +78,19 @@ def check_doctored(checker, qemu, machine):
     return wrong
 
 
+def without_old_fields(content, other):
+    """A dump without those of OLD_FIELDS that the other one does not have."""
+    mine, theirs = (each["spapr-pci-host-bridge"]["Description"] for each in (content, other))
+    known = {field["field"] for field in theirs["Fields"]}
+    mine["Fields"] = [field for field in mine["Fields"] if field["field"] in known or not OLD_FIELDS.fullmatch(field["field"])]
+    return content
+
+
 def check(checker, qemu, stock, machine):
-    return [f"{name}: {line}" for name, (a, b) in (("stock to patched", (stock, qemu)), ("patched to stock", (qemu, stock)))
-            for line in compare(checker, dump(a, machine), dump(b, machine), types_of(b))]
+    ours, theirs = dump(qemu, machine), dump(stock, machine)
+    ours = without_old_fields(ours, theirs)
+    return [f"stock to patched: {line}" for line in compare(checker, theirs, ours, types_of(qemu))] + \
+           [f"patched to stock: {line}" for line in compare(checker, ours, theirs, types_of(stock))]
 
 
 def run(args):

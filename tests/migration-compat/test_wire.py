@@ -69,6 +69,8 @@ ACCEPTED = (
     (r"section icp/server [4-7]: missing",
      "2.6.0 with -smp 4,maxcpus=8 sends those of CPUs that are not there, and newer releases do not take that for pseries-2.6. A "
      "destination keeps what its reset made of them."),
+    (r"section globalstate 0: field runstate stands where the old stream has runstate",
+     "Since 8.2 the last 68 of the 100 bytes for the name of the state are two flags and 66 unused bytes. 100 bytes they still are."),
 )
 
 
@@ -128,6 +130,14 @@ def without_subsections(sections):
     """Sections, those of CPUs cut down to what all models have: which subsections there are is a matter of the CPU."""
     return [dataclasses.replace(section, content=section.content[:section.start], subsections=(), fields=None)
             if section.name == "cpu" else section for section in sections]
+
+
+def without_device_tree(sections):
+    """Sections, "spapr" without the guest's device tree, whose size is another one in another release."""
+    def cut(section):
+        return dataclasses.replace(section, content=None, fields=tuple(
+            (name, 0, count) if name.endswith("fdt_blob") else (name, size, count) for name, size, count in section.fields))
+    return [cut(section) if section.name == "spapr" and section.fields else section for section in sections]
 
 
 def recorded(rows, machine, model, smp):
@@ -283,7 +293,10 @@ def check_stock(qemu, stock, machine, model):
     if release <= (2, 2):                   # which send no description; no other stream lends one for all devices
         option += ",suppress-vmdesc=off"
     old, new = (h.structure(h.save_guest(binary, machine + option, model, 2, h.DEVICES["all devices"])) for binary in (stock, qemu))
-    lines = h.differences(old, new)
+    if h.release_of(qemu) != h.release_of(stock):
+        lines = check_structure(*map(without_device_tree, (old, new)))
+    else:
+        lines = h.differences(old, new)
     if release <= (7, 0) <= h.version(h.release_of(stock)):
         lines = [line for line in lines if not is_iommu_v2(line)]
     return lines + check_iommu(new, machine)
@@ -352,7 +365,7 @@ def tests(qemu, stock, everything):
             ("pseries-2.1", "POWER8", "2.1"), ("pseries-2.7", "POWER7", "2.6"), ("pseries-2.7", "POWER8", "2.6")):
         yield f"compat: {machine} {model} insns-compat={release}", \
             lambda m=machine, c=model, r=release: need(m) and check_compat(qemu, m, c, r)
-    if h.version(h.release_of(qemu)) >= (2, 8):     # whose fields can be turned off
+    if (2, 8) <= h.version(h.release_of(qemu)) < (9, 2):    # whose fields can be turned off
         for model in ("POWER7", "POWER8"):
             yield f"absent: pseries-2.6 {model}", lambda c=model: need("pseries-2.6") and check_absent(qemu, "pseries-2.6", c)
     if not stock:

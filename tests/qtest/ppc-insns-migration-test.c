@@ -29,7 +29,11 @@
 @{else}
 #include "libqtest.h"
 @{end}
+@{needs:system_headers}
+#include "qobject/qdict.h"
+@{else}
 #include "qapi/qmp/qdict.h"
+@{end}
 
 @{lacks:qobject_to}
 #define qobject_to_QDict qobject_to_qdict

@@ -160,7 +160,7 @@ static const char cpu_desc[] =
         DESC_FIELD("env.insns_flags2", 1, 8) ","
         DESC_FIELD("env.nb_BATs", 1, 4) "],\"subsections\":["
         "{\"vmsd_name\":\"cpu/vsx\",\"version\":1,\"fields\":["
-        DESC_FIELD("env.vsr", 32, 8) "]}]}";
+        DESC_FIELD("env.vsr", 32, 8) "]}";
 
 /* Instances from 2^31 on are negative there. */
 static void describe_window(GString *text, uint32_t instance, uint32_t entries)
@@ -226,6 +226,12 @@ char *make_vmdesc(const Make *make)
     for (i = 0; i < MAX(make->cpus, 1); i++) {
         g_string_append_c(text, ',');
         g_string_append_printf(text, cpu_desc, i);
+        if (make->in_transaction) {
+            g_string_append(text, ",{\"vmsd_name\":\"cpu/tm\",\"version\":1,"
+                            "\"fields\":[" DESC_FIELD("env.tm_gpr", 32, 8)
+                            "]}");
+        }
+        g_string_append(text, "]}");
     }
     if (make->old_style) {
         g_string_append_printf(text, ",{\"name\":\"%s\",\"instance_id\":0",
@@ -311,6 +317,12 @@ static void make_device(GByteArray *b, const Make *make)
         str(b, "cpu/vsx");
         be32(b, 1);
         bytes(b, 256, 0x11);
+        if (make->in_transaction) {
+            byte(b, 5);
+            str(b, "cpu/tm");
+            be32(b, 1);
+            bytes(b, 256, 0x12);
+        }
         end(b, make, 4 + 1000 * n);
     }
 

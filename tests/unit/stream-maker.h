@@ -40,6 +40,7 @@ typedef struct Make {
     uint32_t token;             /* of error injection, there */
     uint32_t window;            /* entries of a second DMA window, there */
     int htm;                    /* -1, 0: no subsection; 1: off; 2: on */
+    bool in_transaction;        /* all CPUs are: cpu/tm */
     uint32_t pvr;               /* 0: a POWER8 */
     PPCInsns insns;             /* none: of 2.6 */
 } Make;

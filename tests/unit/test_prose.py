@@ -11,7 +11,7 @@ from pathlib import Path
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-TEXTS = ['README.md', 'MAINTAINERS', 'Makefile'] + [
+TEXTS = ['README.md', 'HACKING.md', 'MAINTAINERS', 'Makefile'] + [
     f'{where}/**/*{suffix}' for where in (
         'docs', 'series', 'scripts', 'target', 'hw', 'include', 'tests', 'tools')
     for suffix in ('.md', '.rst', '.toml', '.1', '.c', '.h', '.inc', '.py', '.sh', '.S')]

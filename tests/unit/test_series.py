@@ -535,7 +535,7 @@ class Whole(unittest.TestCase):
         walk = 'project/series/walk-through.toml'
         self.edit(walk, '"int more"', '"int less"')
         self.refused("series/walk-through.toml:6: target/ppc/thing.c: anchor "
-                           "'int less' matches 0 times" + self.FITS)
+                     "'int less' matches 0 times" + self.FITS)
         self.edit(walk, 'step = "two"\n', 'step = "three"\n')
         self.refused("series/03-docs.toml: docs/page.rst: the walk-through has no step 'two'" + self.FITS)
         self.edit(walk, 'step = "one"\n', '')
@@ -703,6 +703,29 @@ insert = "@{name}"
         self.edit(bases, 'file = "target/ppc/cpu.c"', 'file = "@gone"')
         self.assertFalse(has())
         self.assertTrue(has('old'))     # nothing to look at: the version tells
+
+    def test_options(self):
+        """a part that can be left out, and what comes with it"""
+        def base(*without):
+            return series.Base(self.project, self.tree, without=without)
+
+        with open(self.project / 'series/bases.toml', 'a') as f:
+            f.write('[features.extra]\nwhat = "an extra"\nfrom = "7.0"\n'
+                    'option = "extras"\n[features.late]\nfrom = "9.0"\n'
+                    '[features.either]\n'
+                    'any = ["late", "extra"]\n')
+        self.assertTrue(base().has('extra'))
+        self.assertTrue(base().has('either'))
+        self.assertFalse(base('extras').has('extra'))
+        self.assertFalse(base('extras').has('either'))
+        self.assertEqual(base('extras').unmet({'needs': ['extra']}),
+                         'brings back an extra; not wanted')
+        self.assertIn('needs either', base('extras').unmet({'needs': ['either']}))
+        with self.assertRaisesRegex(series.SeriesError, 'nothing is called extra '
+                                    'that could be left out; there is extras'):
+            base('extra')
+        self.files(self.tree, {'VERSION': '6.2.0\n'})
+        self.assertFalse(base().has('extra'))
 
     def test_versions(self):
         """which release a VERSION stands for"""
@@ -1030,7 +1053,9 @@ class Facts(unittest.TestCase):
         used |= {name for text in texts
                  for names in re.findall(r'@\{(?:needs|lacks):([\w,]+)\}', text)
                  for name in names.split(',')}
-        self.assertEqual(used, set(series.load_bases(PROJECT)['features']))
+        features = series.load_bases(PROJECT)['features']
+        used |= {name for f in features.values() for name in f.get('any', [])}
+        self.assertEqual(used, set(features))
 
 
 if __name__ == '__main__':

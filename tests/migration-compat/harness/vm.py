@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from tempfile import TemporaryFile, gettempdir, mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 from . import guests, settings
 from .qmp import Qmp
@@ -63,25 +63,23 @@ class Vm:
         if smp > 1:
             command += ["-smp", str(smp)]
         command += options
-        with TemporaryFile() as stream:
-            fds = ()
-            if isinstance(incoming, bytes):
-                stream.write(incoming)
-                stream.seek(0)
-                fds = (stream.fileno(),)
-                command += ["-incoming", f"fd:{stream.fileno()}"]
-            elif incoming:
-                command += ["-incoming", f"unix:{self.socket}" if incoming == "unix" else incoming]
-            self.command = shlex.join(command)
-            try:
-                # A session of its own: Ctrl-C is for us, and we end QEMU.
-                with open(self._stderr, "wb") as stderr:
-                    self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                     stderr=stderr, pass_fds=fds, start_new_session=True)
-            except OSError as error:
-                self._qmp.close()
-                shutil.rmtree(self.dir, ignore_errors=True)
-                raise HarnessError(f"cannot run {binary}: {error}") from error
+        if isinstance(incoming, bytes):
+            stream = os.path.join(self.dir, "stream")
+            with open(stream, "wb") as file:
+                file.write(incoming)
+            incoming = f"exec:cat {shlex.quote(stream)}"        # since 11.0 fd: takes no file, and before 8.2 there is no file:
+        if incoming:
+            command += ["-incoming", f"unix:{self.socket}" if incoming == "unix" else incoming]
+        self.command = shlex.join(command)
+        try:
+            # A session of its own: Ctrl-C is for us, and we end QEMU.
+            with open(self._stderr, "wb") as stderr:
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr,
+                                                 start_new_session=True)
+        except OSError as error:
+            self._qmp.close()
+            shutil.rmtree(self.dir, ignore_errors=True)
+            raise HarnessError(f"cannot run {binary}: {error}") from error
         with _running_lock:
             _running.add(self)
             stop = _stopping
