@@ -102,7 +102,7 @@ CASES = (
          says=(r"\bpower7_v2\.3\b", r"(?i)\bpower8", TRY), since="2.10"),
     # Of one family, but two models; up to 6.0 they pass for one.
     Case("POWER7 into POWER7+ is refused for its PVR, with the model to use", P7_26, "refused", cpu="POWER7+",
-         says=(r"\bpower7_v2\.3\b", TRY), since="7.2"),
+         says=(r"\bpower7_v2\.3\b", TRY + r": -cpu power7_v2\.3\n"), since="7.2"),
     Case("POWER7 into POWER8 loads, with a warning, where the PVR is ignored", P7_26, "loaded", cpu="POWER8",
          letters="aDBVXQF", warnings=1, says=GROUPS, until="2.10"),
     Case("POWER7 into POWER8 in POWER7 mode loads, with a warning", P7_26, "loaded", cpu="POWER8", machine=POWER7_MODE,

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which release can send a guest to which? Measures it with the binaries that are there, and keeps what was seen in a JSON file.
+
+    releases.py [--stock BINARY ...] [--patched BINARY ...] [--recorded DIR ...] [--json FILE]
+
+    --stock, --patched  qemu-system-ppc64 without the series, and with it; each to each, live. The release is what it says itself
+    --recorded          directories of recorded streams, for releases that are not here, into each of the binaries
+    --table             run nothing: print the table that docs/bases.md has
+
+Measured cells replace those of before; the others stay. A pair that was never measured is null. The guest is the one that counts,
+on POWER8 with 1 CPU, with harness.stock_options() on both sides.
+"""
+import itertools
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True
+import harness as h  # noqa: E402  (no __pycache__ beside the sources)
+
+MACHINES = ("pseries-2.6", "pseries-2.7", "pseries-2.12", "pseries-4.2", "pseries-6.2")
+CPU = "POWER8"
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def name_of(release, patched):
+    """What the file calls one side."""
+    return f"{release} patched" if patched else release
+
+
+def cell(result):
+    """What the file says of one migration."""
+    loses = [p.instruction for p, b, a in zip(h.PROBES, result.before, result.after) if b != a and b.isupper()]
+    # What the source notices, a closed connection, is no reason.
+    return {"verdict": result.verdict, "reason": result.reason.split("; source: ")[0], "loses": loses if result.loaded else [],
+            "warned": bool(result.group_warnings)}
+
+
+def live(source, target, machine):
+    options = machine + h.stock_options(machine, CPU)
+    try:
+        with h.start_guest(source, options, CPU) as vm:
+            return cell(h.migrate(vm, target, options, CPU))
+    except h.HarnessError as error:
+        return {"verdict": "failed", "reason": str(error).splitlines()[0], "loses": [], "warned": False}
+
+
+def recorded(row, target):
+    result = h.load(target, row, machine=row.machine + h.stock_options(row.machine, CPU))
+    result.before = row.guest_probe
+    return cell(result)
+
+
+def measure(binaries, streams):
+    """(from, to, machine, function) of all that can be measured."""
+    for (source, source_is), (target, target_is) in itertools.product(binaries, repeat=2):
+        for machine in MACHINES:
+            if {machine} <= h.machines_of(source) & h.machines_of(target):
+                yield (name_of(h.release_of(source), source_is), name_of(h.release_of(target), target_is), machine,
+                       lambda s=source, t=target, m=machine: live(s, t, m))
+    here = {h.release_of(binary) for binary, patched in binaries if not patched}
+    for directory in streams:
+        for row in h.read_manifest(directory):
+            if row.machine in MACHINES and (row.cpu, row.smp) == (CPU, 1) and row.qemu not in here:
+                for target, patched in binaries:
+                    yield row.qemu, name_of(h.release_of(target), patched), row.machine, \
+                        lambda r=row, t=target: recorded(r, t)
+
+
+def order(name):
+    return h.version(name.split()[0]), name
+
+
+def table(cells):
+    """The lines of a table: a row for a source and those that take the same from it, a column for a machine version."""
+    short = {"refused": "no", "crashed": "crashes", "stuck": "hangs", "failed": "no"}
+    reasons = []
+
+    def shown(found):
+        if found is None:
+            return "-"
+        if found["verdict"] != "loaded":
+            if found["reason"] not in reasons:
+                reasons.append(found["reason"])
+            return f"{short[found['verdict']]} ({reasons.index(found['reason']) + 1})"
+        if not found["loses"]:
+            return "yes"
+        return "yes, loses " + ", ".join(found["loses"]) + ("" if found["warned"] else ", silently")
+
+    yield "| from | to | " + " | ".join(name.removeprefix("pseries-") for name in MACHINES) + " |"
+    yield "|---" * (len(MACHINES) + 2) + "|"
+    for source in sorted(cells, key=order):
+        rows = {}
+        for target in sorted(cells[source], key=order):
+            row = cells[source][target]
+            if row:
+                rows.setdefault(" | ".join(shown(row[m]) for m in MACHINES), []).append(target)
+        for text, targets in rows.items():
+            yield f"| {source} | {', '.join(targets)} | {text} |"
+    yield ""
+    for number, reason in enumerate(reasons):
+        yield f"{number + 1}. `{reason}`"
+
+
+def run(args):
+    kept = {}
+    if os.path.exists(args.json):
+        with open(args.json, encoding="utf-8") as f:
+            kept = json.load(f)
+    cells = kept.get("cells", {})
+    if args.table:
+        print(*table(cells), sep="\n")
+        return 0
+    binaries = [(binary, False) for binary in args.stock] + [(binary, True) for binary in args.patched]
+    jobs = list(measure(binaries, args.recorded))
+    for (source, target, machine, _), found in zip(jobs, h.in_parallel(lambda job: job[3](), jobs, args.jobs)):
+        print(source, target, machine, found["verdict"], found["reason"], *found["loses"], sep="\t", flush=True)
+        row = cells.setdefault(source, {}).setdefault(target, None) or dict.fromkeys(MACHINES)
+        row[machine] = found
+        cells[source][target] = row
+    names = sorted({*cells, *itertools.chain.from_iterable(cells.values())}, key=order)
+    cells = {source: {target: cells.get(source, {}).get(target) for target in names} for source in names if source in cells}
+    with open(args.json, "w", encoding="utf-8") as f:
+        json.dump({"cpu": CPU, "guest": h.COUNTING.name, "machines": MACHINES, "cells": cells}, f, indent=1)
+        f.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    parser = h.arguments(__doc__)
+    parser.add_argument("--stock", metavar="BINARY", nargs="*", default=[])
+    parser.add_argument("--patched", metavar="BINARY", nargs="*", default=[])
+    parser.add_argument("--recorded", metavar="DIR", nargs="*", default=[])
+    parser.add_argument("--json", metavar="FILE", default=os.path.join(HERE, "releases.json"))
+    parser.add_argument("--table", action="store_true", help="print what the file has as a table, and run nothing")
+    h.main(run, parser)
