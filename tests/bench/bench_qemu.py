@@ -20,8 +20,8 @@ nothing but the two sides of one run.
 import json
 import os
 import re
-import sys
 import time
+import sys
 from tempfile import TemporaryDirectory
 
 sys.dont_write_bytecode = True

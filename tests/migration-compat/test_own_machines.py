@@ -8,13 +8,13 @@ For each pseries version of OTHER: the same objects with the same properties, an
 is the same QEMU with the series but without the old machines (OLD_MACHINES=no), or, with --stock, as the distribution has it; then
 the differences that the rest of the series makes on purpose are left out. Prints TAP.
 """
+import tempfile
 import argparse
 import json
 import re
 import struct
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'unit'))

@@ -7,6 +7,7 @@
 Each stream of products/ is converted and loaded, with the command line that the tool prints and the devices that the stream was
 recorded with. The truth is what the guest says then. Without QEMUs, only what needs none runs. Prints TAP.
 """
+import unittest
 import argparse
 import csv
 import functools
@@ -17,7 +18,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import unittest
 from dataclasses import replace
 from xml.etree import ElementTree
 
