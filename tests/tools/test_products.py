@@ -15,8 +15,8 @@ import json
 import os
 import shlex
 import struct
-import subprocess
 import sys
+import subprocess
 import tempfile
 from dataclasses import replace
 from xml.etree import ElementTree
