@@ -59,7 +59,7 @@ class Interrupted(BaseException):
 @functools.cache
 def has_cpu(binary, cpu):
     """Whether a QEMU has a CPU model."""
-    return re.search(rf"(?mi)^PowerPC {cpu}\s", output_of(binary, "-M", "pseries", "-cpu", "help")) is not None
+    return re.search(rf"(?mi)^\s*(?:PowerPC )?{cpu}\s", output_of(binary, "-M", "pseries", "-cpu", "help")) is not None
 
 
 @dataclasses.dataclass(frozen=True)
