@@ -58,6 +58,11 @@ FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu']
 RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 
 
+# What a build needs of QEMU's other repositories: submodules up to 8.0,
+# subprojects of meson later.
+SUBMODULES = ['ui/keycodemapdb', 'tests/fp/berkeley-softfloat-3',
+              'tests/fp/berkeley-testfloat-3']
+
 # In a tree that was made of another: what is in it from there, a path a line.
 COPIED = '.copied'
 
@@ -183,23 +188,40 @@ class Place:
         run_script('qemu-source.py', '--stock', self.base or 'apt',
                    self.stock.parent)
 
-    def get_meson(self):
-        """Unpacks a meson that the source takes if it brings none and the
-        machine's is too old: the one of the base's own release."""
-        deps, meson = self.source / 'pythondeps.toml', self.dir / 'meson'
-        if meson.exists() or not deps.exists() or \
-                any(self.source.glob('python/wheels/meson-*.whl')):
-            return
+    def check_source(self):
+        """Refuses a source that cannot be built, with all that it lacks."""
+        if not (self.source / 'meson.build').exists():
+            raise BuildError(
+                f'{self.source} is older than 5.2, which is not built here: apply '
+                'what "make series" makes, and build it by hand; docs/bases.md '
+                'says what such a tree needs today')
+        lacks = lacking(self.source)
+        if not self.base and (versions := self.old_meson()):
+            lacks.append('meson {}; this machine has {}: install a newer one'
+                         .format(*versions))
+        if lacks:
+            raise BuildError('\n  '.join([f'{self.source} lacks for a build', *lacks]))
+
+    def old_meson(self):
+        """The versions of meson that the source wants and that the machine has,
+        if the machine's is too old and the source brings none."""
+        deps = self.source / 'pythondeps.toml'
+        if not deps.exists() or any(self.source.glob('python/wheels/meson-*.whl')):
+            return None
         wanted = tomllib.loads(deps.read_text())['meson']['meson']['accepted']
-        have = run(['meson', '--version'])
-        if [int(n) for n in re.findall(r'\d+', have)] >= \
-                [int(n) for n in re.findall(r'\d+', wanted)]:
+        have = run(['meson', '--version']).strip()
+        older = [int(n) for n in re.findall(r'\d+', have)] < \
+            [int(n) for n in re.findall(r'\d+', wanted)]
+        return (wanted, have) if older else None
+
+    def get_meson(self):
+        """Unpacks the meson of the base's own release if the machine's is too
+        old."""
+        meson = self.dir / 'meson'
+        if meson.exists() or not (versions := self.old_meson()):
             return
-        if not self.base:
-            raise BuildError(f'{self.source} needs meson {wanted}, and this '
-                             f'machine has {have}: install a newer one')
-        say(f'getting the meson of {self.base}: this machine has {have}, and '
-            f'{wanted} is needed')
+        say('getting the meson of {}: {} is needed, and this machine has {}'
+            .format(self.base, *versions))
         run_script('qemu-source.py', '--package', 'meson', self.base, meson)
 
     def make_series(self, out=None, signoff=False, quiet=False, form='mail'):
@@ -277,11 +299,7 @@ class Place:
     def build(self):
         """qemu-system-ppc64 and the series' own tests, with the series."""
         self.get_source()
-        if not (self.source / 'meson.build').exists():
-            raise BuildError(
-                f'{self.source} is older than 5.2, which is not built here: apply '
-                'what "make series" makes, and build it by hand; docs/bases.md '
-                'says what such a tree needs today')
+        self.check_source()
         self.get_stock()
         self.get_meson()
         self.make_patched()
@@ -430,6 +448,26 @@ def tests_in(tree):
     return [t for test in TESTS
             for t in (test, test.replace('/unit/', '/').replace('/qtest/', '/'))
             if (tree / f'{t}.c').exists()]
+
+
+def lacking(tree):
+    """What a tree from git is without and its build needs, each with how to
+    get it. Trees from tar files and distributions have it all."""
+    modules = tree / '.gitmodules'
+    listed = modules.read_text().split() if modules.exists() else []
+    empty = [path for path in SUBMODULES if path in listed and
+             not any((tree / path).glob('*'))]
+    wraps = [path.name for path in map(Path, SUBMODULES)
+             if (tree / f'subprojects/{path.name}.wrap').exists() and
+             not (tree / f'subprojects/{path.name}/meson.build').exists()]
+    found = []
+    if empty:
+        found.append(f'the submodules {", ".join(empty)}; run: git -C {tree} '
+                     f'submodule update --init {" ".join(empty)}')
+    if wraps:
+        found.append(f'the subprojects {", ".join(wraps)}; run: meson subprojects '
+                     f'download --sourcedir {tree} {" ".join(wraps)}')
+    return found
 
 
 def bundled(tree):

@@ -41,6 +41,52 @@ class Names(unittest.TestCase):
         self.assertEqual(set((PROJECT / 'build').glob('*')), before)
 
 
+class Source(unittest.TestCase):
+    """check_source(), on trees with only what it looks at"""
+
+    def setUp(self):
+        self.tree = Path(mkdtemp())
+        self.addCleanup(shutil.rmtree, self.tree)
+        self.have('meson.build', 'target/ppc/cpu.h')
+        (self.tree / 'VERSION').write_text('6.2.0\n')
+
+    def have(self, *paths, text='x\n'):
+        for path in paths:
+            (self.tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / path).write_text(text)
+
+    def message(self):
+        with self.assertRaises(build.BuildError) as e:
+            build.Place(None, self.tree).check_source()
+        return str(e.exception)
+
+    def test_submodules(self):
+        """empty submodules that the build needs are named, with the command; others are not asked for"""
+        self.have('.gitmodules', text=''.join(
+            f'[submodule "{p}"]\n\tpath = {p}\n' for p in ('roms/SLOF', 'ui/keycodemapdb', 'tests/fp/berkeley-softfloat-3')))
+        (self.tree / 'ui/keycodemapdb').mkdir(parents=True)     # as git leaves it
+        self.assertIn(f'git -C {self.tree} submodule update --init ui/keycodemapdb tests/fp/berkeley-softfloat-3',
+                      self.message())
+        self.have('ui/keycodemapdb/README')
+        self.assertTrue(self.message().endswith('--init tests/fp/berkeley-softfloat-3'), self.message())
+        self.have('tests/fp/berkeley-softfloat-3/README')
+        build.Place(None, self.tree).check_source()
+
+    def test_subprojects(self):
+        """so are subprojects that only have a wrap, and a meson that is too old"""
+        self.have('subprojects/keycodemapdb.wrap', 'subprojects/dtc.wrap')
+        self.have('pythondeps.toml', text='[meson]\nmeson = { accepted = ">=99.1" }\n')
+        self.assertIn(f'meson subprojects download --sourcedir {self.tree} keycodemapdb\n', self.message())
+        self.assertIn('\n  meson >=99.1; this machine has ', self.message())
+        self.have('subprojects/keycodemapdb/meson.build', 'python/wheels/meson-99.2-py3-none-any.whl')
+        build.Place(None, self.tree).check_source()
+
+    def test_old(self):
+        """what is older than 5.2 is to be built by hand"""
+        (self.tree / 'meson.build').unlink()
+        self.assertIn('is older than 5.2', self.message())
+
+
 class Trees(unittest.TestCase):
     """make_tree(), on a small tree and a patch of one of its files"""
 
