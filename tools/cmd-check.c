@@ -103,10 +103,7 @@ int command_check(int argc, char **argv)
           "Exit as a QEMU with the series decides", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Output for programs",
           NULL },
-        { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
-          "MIB" },
-        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
-          "GIB" },
+        LIMIT_OPTIONS(&limit, &expand),
         { NULL },
     };
     g_auto(Destination) dest = { 0 };
@@ -125,9 +122,7 @@ int command_check(int argc, char **argv)
     path = argc > 1 ? argv[1] : "-";
     if (!destination_parse_to(&dest, to, &err) ||
         !destination_set(&dest, machine, like, cpu, globals, &err)) {
-        status = complain(NULL, err);
-        g_error_free(err);
-        return status;
+        return complain(NULL, err);
     }
     dest.kvm |= kvm;
 
@@ -158,7 +153,6 @@ int command_check(int argc, char **argv)
     container_close(container);
     if (err) {
         status = complain(path, err);
-        g_error_free(err);
     }
     return status;
 }

@@ -254,7 +254,6 @@ static Stream *read_one(const char *path, size_t limit, uint64_t expand,
     }
     if (err) {
         *status = complain(path, err);
-        g_error_free(err);
     }
     return s;
 }
@@ -263,10 +262,7 @@ int command_diff(int argc, char **argv)
 {
     int limit = 0, expand = 0, status = EXIT_YES;
     const GOptionEntry options[] = {
-        { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
-          "MIB" },
-        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
-          "GIB" },
+        LIMIT_OPTIONS(&limit, &expand),
         { NULL },
     };
     Container *containers[2] = { NULL };

@@ -165,10 +165,7 @@ int command_history(int argc, char **argv)
         families = 1u << only;
     }
     if (release_arg && !target_parse(release_arg, &t, &err)) {
-        int status = complain(NULL, err);
-
-        g_error_free(err);
-        return status;
+        return complain(NULL, err);
     }
 
     if (json) {

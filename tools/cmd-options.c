@@ -123,10 +123,7 @@ int command_options(int argc, char **argv)
           "The destination is a QEMU with the series", NULL },
         { "libvirt", 0, 0, G_OPTION_ARG_NONE, &libvirt,
           "Write libvirt's XML", NULL },
-        { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
-          "MIB" },
-        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
-          "GIB" },
+        LIMIT_OPTIONS(&limit, &expand),
         { NULL },
     };
     g_auto(Destination) dest = { 0 };
@@ -145,9 +142,7 @@ int command_options(int argc, char **argv)
     path = argc > 1 ? argv[1] : "-";
     if (!destination_parse_to(&dest, to, &err) ||
         !destination_set(&dest, machine, like, cpu, NULL, &err)) {
-        status = complain(NULL, err);
-        g_error_free(err);
-        return status;
+        return complain(NULL, err);
     }
     dest.kvm |= kvm;
     dest.series = series && series_exists(&dest);
@@ -176,7 +171,6 @@ int command_options(int argc, char **argv)
     container_close(container);
     if (err) {
         status = complain(path, err);
-        g_error_free(err);
     }
     return status;
 }

@@ -142,7 +142,7 @@ int command_rewrite(int argc, char **argv)
           TO_HELP, "RELEASE" },
         { "from", 0, 0, G_OPTION_ARG_STRING, &from, FROM_HELP, "PRODUCT" },
         { "machine", 0, 0, G_OPTION_ARG_STRING, &machine,
-          "The machine that the destination has, which the stream shall name",
+          "The destination's machine, which the stream is to name",
           "MACHINE" },
         { "global", 0, 0, G_OPTION_ARG_STRING_ARRAY, &globals,
           "The destination's -global, more than once if need be",
@@ -152,18 +152,15 @@ int command_rewrite(int argc, char **argv)
         { "like", 0, 0, G_OPTION_ARG_STRING, &like,
           "The upstream machine that the destination's is like", "MACHINE" },
         { "htm", 0, 0, G_OPTION_ARG_STRING, &htm,
-          "Where the stream says nothing about HTM: say that it is off, as is"
-          " true under TCG (default), or keep it so, for KVM", "off|keep" },
+          "Where the stream says nothing about HTM: say that it is off, which"
+          " is true under TCG (default), or keep it so, for KVM", "off|keep" },
         { "with-series", 0, 0, G_OPTION_ARG_NONE, &series,
           "The destination has the series: leave the words as they are",
           NULL },
         { "force", 0, 0, G_OPTION_ARG_NONE, &force,
           "Though the guest may lose groups, or the destination refuse it",
           NULL },
-        { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
-          "MIB" },
-        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
-          "GIB" },
+        LIMIT_OPTIONS(&limit, &expand),
         { NULL },
     };
     g_auto(Destination) dest = { 0 };
@@ -182,9 +179,7 @@ int command_rewrite(int argc, char **argv)
     }
     if (!destination_parse_to(&dest, to, &err) ||
         !destination_set(&dest, machine, like, cpu, globals, &err)) {
-        status = complain(NULL, err);
-        g_error_free(err);
-        return status;
+        return complain(NULL, err);
     }
     dest.series = series && series_exists(&dest);
     dest.name_only = machine && !strchr(machine, ',');
@@ -217,7 +212,6 @@ int command_rewrite(int argc, char **argv)
     container_close(container);
     if (err) {
         status = complain("rewrite", err);
-        g_error_free(err);
     }
     return status;
 }

@@ -17,10 +17,7 @@ int command_show(int argc, char **argv)
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Output for programs",
           NULL },
         { "from", 0, 0, G_OPTION_ARG_STRING, &from, FROM_HELP, "PRODUCT" },
-        { "device-limit", 0, 0, G_OPTION_ARG_INT, &limit, DEVICE_LIMIT_HELP,
-          "MIB" },
-        { "expand-limit", 0, 0, G_OPTION_ARG_INT, &expand, EXPAND_LIMIT_HELP,
-          "GIB" },
+        LIMIT_OPTIONS(&limit, &expand),
         { NULL },
     };
     static const char *const standard_input[] = { "-", NULL };
@@ -55,7 +52,6 @@ int command_show(int argc, char **argv)
         container_close(container);
         if (err) {
             status = complain(*paths, err);
-            g_error_free(err);
         }
     }
     json_builder_end_array(builder);

@@ -33,8 +33,11 @@ int command_history(int argc, char **argv);
 bool parse_options(const GOptionEntry *options, const char *usage,
                    int *argc, char ***argv);
 
-/** complain: says on stderr what went wrong; returns the exit status for it */
-int complain(const char *subject, const GError *err);
+/**
+ * complain: says on stderr what went wrong; returns the exit status for it.
+ * Takes over @err.
+ */
+int complain(const char *subject, GError *err);
 
 /** device_limit: MiB as given to --device-limit in bytes */
 size_t device_limit(int mib);
@@ -42,15 +45,18 @@ size_t device_limit(int mib);
 /** expand_limit: GiB as given to --expand-limit in bytes */
 uint64_t expand_limit(int gib);
 
+/* The options that each command has that reads a stream */
+#define LIMIT_OPTIONS(limit, expand) \
+    { "device-limit", 0, 0, G_OPTION_ARG_INT, (limit), \
+      "Take up to MIB of device state (default: 32)", "MIB" }, \
+    { "expand-limit", 0, 0, G_OPTION_ARG_INT, (expand), \
+      "Compressed input may expand to GIB (default: 1024)", "GIB" }
+
 /* What stands in one help text after another */
 #define TO_HELP \
     "The destination's release, 2.1 to 11.1, 2.7.1, 2.11.1; or a product," \
     " such as powerkvm-3.1.1"
 #define FROM_HELP \
     "Who sent the stream, such as rhel-7.3 or upstream (default: as show says)"
-#define DEVICE_LIMIT_HELP \
-    "Take up to MIB of device state (default: 32)"
-#define EXPAND_LIMIT_HELP \
-    "Compressed input may expand to GIB (default: 1024)"
 
 #endif /* TOOLS_COMMANDS_H */

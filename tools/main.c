@@ -66,15 +66,18 @@ bool parse_options(const GOptionEntry *options, const char *usage, int *argc,
     return ok;
 }
 
-int complain(const char *subject, const GError *err)
+int complain(const char *subject, GError *err)
 {
+    int status = err->domain == TOOL_ERROR &&
+                 err->code == TOOL_ERROR_REFUSED ? EXIT_NO : EXIT_UNREADABLE;
+
     if (subject) {
         fprintf(stderr, "ppc-insns: %s: %s\n", subject, err->message);
     } else {
         fprintf(stderr, "ppc-insns: %s\n", err->message);
     }
-    return err->domain == TOOL_ERROR && err->code == TOOL_ERROR_REFUSED ?
-        EXIT_NO : EXIT_UNREADABLE;
+    g_error_free(err);
+    return status;
 }
 
 size_t device_limit(int mib)

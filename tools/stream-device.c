@@ -507,6 +507,16 @@ static size_t find_vmdesc(const Stream *s, size_t from, bool *whole)
     return 0;
 }
 
+/* Keeps the error of the first attempt that failed; takes over @err. */
+static void keep_first(GError **first, GError *err)
+{
+    if (*first) {
+        g_error_free(err);
+    } else {
+        *first = err;
+    }
+}
+
 /* Nothing says what is in the sections: whose sections can they be? */
 static bool parse_without(Stream *s, guint pieces, GError **errp)
 {
@@ -525,11 +535,7 @@ static bool parse_without(Stream *s, guint pieces, GError **errp)
             return true;
         }
         forget(s, pieces);
-        if (first) {
-            g_error_free(err);
-        } else {
-            first = err;
-        }
+        keep_first(&first, err);
     }
     s->dialect = told;
     g_propagate_error(errp, first);
@@ -554,11 +560,7 @@ bool stream_parse_device(Stream *s, GError **errp)
                 return true;
             }
             forget(s, pieces);
-            if (first) {
-                g_error_free(err);
-            } else {
-                first = err;
-            }
+            keep_first(&first, err);
         }
         at++;
     }
