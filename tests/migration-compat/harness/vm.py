@@ -41,6 +41,7 @@ atexit.register(kill_all)
 class Vm:
     """A QEMU with a guest, for use in a 'with' statement; it is killed at the end of that.
 
+    cpu: the model, or None for the machine's default.
     incoming: None (the guest runs from its beginning), "unix" (wait at self.socket), "defer" or any URI for -incoming,
     or bytes: a whole stream to load.
     """
@@ -48,7 +49,7 @@ class Vm:
     def __init__(self, binary, machine, cpu, smp=1, options=(), incoming=None, guest=guests.COUNTING):
         self.guest, self.smp = guest, smp
         self.reports = []
-        self.name = f"{os.path.basename(binary)} -M {machine} -cpu {cpu}"
+        self.name = f"{os.path.basename(binary)} -M {machine}" + (f" -cpu {cpu}" if cpu else "")
         # The path of a UNIX socket has at most 107 bytes; some set TMPDIR to something long.
         self.dir = mkdtemp(prefix="mc-", dir="/tmp" if len(gettempdir()) > 80 else None)
         self.socket = os.path.join(self.dir, "migration")
@@ -58,8 +59,10 @@ class Vm:
         self._qmp = Qmp(os.path.join(self.dir, "qmp"), self.name, lambda: not self._ended)
         images = guests.firmware()
         command = [binary, "-no-user-config", "-nodefaults", "-vga", "none", "-display", "none", "-m", "256", "-L", images,
-                   "-bios", os.path.join(images, guest.image), "-M", machine, "-cpu", cpu,
+                   "-bios", os.path.join(images, guest.image), "-M", machine,
                    "-chardev", "stdio,id=vt,signal=off", "-serial", "chardev:vt", "-qmp", "unix:" + self._qmp.path]
+        if cpu:
+            command += ["-cpu", cpu]
         if smp > 1:
             command += ["-smp", str(smp)]
         command += options
