@@ -68,7 +68,7 @@ def check_am(scratch, result, patches):
         run([*git, 'init', '-q'])
         run([*git, 'add', '-Af'])
         run([*git, 'commit', '-q', '--allow-empty', '-m', 'base'])
-        run([*git, 'am', '-q', *patches])
+        run([*git, 'am', '-q', '--whitespace=error', *patches])
     except BuildError as e:
         raise Misfit(f'git am: {e}') from e
     for path, text in final(result).items():
