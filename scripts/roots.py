@@ -32,6 +32,7 @@ def command(suite, include, hooks):
                and not line.endswith(' "";')]
     sudo = ['sudo'] if os.geteuid() else []
     return ([*sudo, 'mmdebstrap', '--mode=root', '--variant=apt', '--format=null',
+             '--dpkgopt=force-unsafe-io',     # it is gone at the end anyway
              f'--include={",".join(include)}', *options,
              *(f'--customize-hook={hook}' for hook in hooks), suite, '/dev/null',
              '-'], sources_text(serving(suite, machine()), 'deb'))
