@@ -7,6 +7,7 @@ QEMU ?=
 OUT ?=
 SIGNOFF ?=
 FORMAT ?=
+TOPIC ?=
 ALSO ?=
 OLD_MACHINES ?= yes
 PREFIX ?= /usr/local
@@ -18,7 +19,7 @@ KVM ?=
 
 PYTHON ?= python3
 from = $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE)) $(if $(filter no,$(OLD_MACHINES)),--without old-machines)
-flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)')
+flags = $(if $(OUT),--out '$(OUT)') $(if $(SIGNOFF),--signoff) $(if $(FORMAT),--format '$(FORMAT)') $(if $(TOPIC),--topic '$(TOPIC)')
 
 # The distribution's QEMU, and the one with the series
 patched = build/$(subst /,-,$(BASE))/bin/qemu-system-ppc64
@@ -67,6 +68,7 @@ help:
 	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'
 	@echo 'LINUX="--rounds 5 ..."  make check-linux: options of tests/linux/test_linux.py'
 	@echo 'KVM="--host power8"    make check-kvm: options of scripts/kvm.py, see docs/kvm.md'
+	@echo 'TOPIC=fixes            make series: only this topic; README says which there are'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
 setup:

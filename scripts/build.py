@@ -4,7 +4,8 @@
 
     build/PLACE/qemu      the source as it is (not with --qemu: that tree is
                           read where it stands, and never changed)
-    build/PLACE/series    the patches (as mails; else series-quilt, series-rpm)
+    build/PLACE/series    the patches (as mails; else series-quilt, series-rpm,
+                          or series-TOPIC)
     build/PLACE/patched   a copy of the source with the series applied
     build/PLACE/meson     only where the machine's is too old for the source
     build/PLACE/bin       where that is built
@@ -140,8 +141,8 @@ def run_script(name, *args, **kwargs):
 
 class Place:
     """Where the work on one QEMU happens; base is a name, qemu a path or
-    None; without: optional parts of the series to leave out. Refuses an unknown
-    base, and a tree that is not QEMU's."""
+    None; without: topics of the series to leave out. Refuses an unknown base,
+    and a tree that is not QEMU's."""
 
     def __init__(self, base, qemu, without=()):
         self.base, self.without = None if qemu else base, without
@@ -224,8 +225,9 @@ class Place:
             .format(self.base, *versions))
         run_script('qemu-source.py', '--package', 'meson', self.base, meson)
 
-    def make_series(self, out=None, signoff=False, quiet=False, form='mail'):
-        """Writes the patches to out; returns them in order."""
+    def make_series(self, out=None, signoff=False, quiet=False, form='mail',
+                    topic=None):
+        """Writes the patches, or those of a topic, to out; returns them in order."""
         out = Path(out) if out else self.series
         options = ['--format', form]
         if self.base not in (None, 'apt'):
@@ -233,11 +235,12 @@ class Place:
         if signoff:
             options.append('--signoff')
         options += [o for part in self.without for o in ('--without', part)]
+        if topic:
+            options += ['--topic', topic]
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         run_script('series.py', '--tree', self.source, '--out', out, *options,
                    stdout=subprocess.DEVNULL if quiet else None)
-        return sorted(p for p in out.glob('*.patch')
-                      if not p.name.startswith('0000'))
+        return mails.patches_in(out)
 
     def make_patched(self):
         make_tree(self.patched, self.source, self.make_series(quiet=True))
@@ -258,9 +261,8 @@ class Place:
         files['series'] = (debian / 'patches/series').read_bytes().rstrip(
             b'\n') + b'\n' + (quilt / 'series').read_bytes()
         files = {f'debian/patches/{name}': text for name, text in files.items()}
-        title = (quilt / mails.COVER_TEXT).read_text().split('\n')[0]
-        files['debian/changelog'] = changelog_entry(
-            last, title).encode() + (debian / 'changelog').read_bytes()
+        files['debian/changelog'] = changelog_entry(last).encode() + \
+            (debian / 'changelog').read_bytes()
 
         dsc = self.deb_src / f'{package}_{version}+insns1.dsc'
         tree = f'{package}-{upstream}'
@@ -428,7 +430,7 @@ def put(wanted, path):
         new.replace(path)
 
 
-def changelog_entry(last, title):
+def changelog_entry(last):
     """An entry for debian/changelog above that which last has the fields of.
     The version is above the distribution's, and below its next."""
     who = mails.identity(PROJECT) or mails.NOBODY
@@ -438,7 +440,8 @@ def changelog_entry(last, title):
     date = max(day, int(last['Timestamp']) + 1)
     return (f'{last["Source"]} ({last["Version"]}+insns1) UNRELEASED; '
             'urgency=medium\n\n'
-            f'  * debian/patches/insns-compat-*.patch:\n    {title}\n\n'
+            '  * debian/patches/insns-compat-*.patch:\n'
+            '    Let guests of old pseries machine versions migrate.\n\n'
             f' -- {name} <{mail or who[1]}>  ' + time.strftime(
                 '%a, %d %b %Y %H:%M:%S +0000\n\n', time.gmtime(date)))
 
@@ -558,8 +561,8 @@ def parser(description):
     p.add_argument('--base', default='debian/bookworm',
                    help='a base of series/bases.toml, or apt')
     p.add_argument('--qemu', help='a QEMU source tree instead of a base')
-    p.add_argument('--without', action='append', default=[], metavar='PART',
-                   help='leave out an optional part of the series')
+    p.add_argument('--without', action='append', default=[], metavar='TOPIC',
+                   help='leave out a topic of the series, such as old-machines')
     return p
 
 
@@ -581,6 +584,7 @@ def main():
                    help='series, deb-src: add your own Signed-off-by')
     p.add_argument('--format', default='mail',
                    help=f'series: one of {", ".join(mails.FORMATS)}')
+    p.add_argument('--topic', help='series: only this one, such as fixes')
     p.add_argument('command', choices=['series', 'deb-src', 'qemu', 'demo',
                                        'matrix', 'bench', 'soak'])
     args = p.parse_args()
@@ -591,10 +595,10 @@ def main():
     place = Place(args.base, args.qemu, args.without)
     with place.locked():
         if args.command == 'series':
-            out = args.out or (place.series if args.format == 'mail' else
-                               place.dir / f'series-{args.format}')
+            out = args.out or place.dir / '-'.join(
+                ['series', *(x for x in (args.topic, args.format) if x and x != 'mail')])
             place.get_source()
-            place.make_series(out, args.signoff, form=args.format)
+            place.make_series(out, args.signoff, form=args.format, topic=args.topic)
             say(f'the patches are in {out}')
         elif args.command == 'deb-src':
             say(f'the source package is {place.make_deb_src(args.signoff)}')

@@ -23,7 +23,8 @@ import kvm
 from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, BuildError, Place,
                    build_tree, environment, finish, guarded, link_firmware,
                    make_tree, parser, run, tests_in)
-from series import load_bases
+from mails import patches_in
+from series import load_bases, load_topics
 from walk_through import WalkThrough
 
 MIGRATION = PROJECT / 'tests/migration-compat'
@@ -380,8 +381,7 @@ def check_base(place, tally, brief=False):
     check_built(tally, place.patched, place.bin,
                 QTEST_PPC_INSNS_STREAMS=str(MIGRATION / 'streams'))
     check_migration(tally, place, brief)
-    check_patches(tally, place.patched, sorted(
-        p for p in place.series.glob('*.patch') if p.name[:4] != '0000'))
+    check_patches(tally, place.patched, patches_in(place.series))
     if not brief:
         if (place.source / 'VERSION').read_text().startswith('7.2'):
             tally.run('ppc-insns check, and what QEMU does', [
@@ -420,26 +420,29 @@ def check_qemu(place, tally):
 
 
 def check_series(place, tally):
-    """Each patch alone, after its predecessors: git am, build, tests."""
-    tree, out = place.dir / 'am', place.dir / 'am-bin'
+    """Each patch after its predecessors: git am, build, tests. Then each topic
+    that needs no other one, alone, on the source as it is."""
     place.get_meson()
-    patches = place.make_series(quiet=True)
-    for path in tree, out:      # what was built of later patches looks new
-        shutil.rmtree(path, ignore_errors=True)
-    make_tree(tree, place.source, [])
-    git = ['git', '-C', tree, '-c', 'user.name=nobody',
-           '-c', 'user.email=nobody@localhost', '-c', 'gc.auto=0']
-    run([*git, 'init', '-q'])
-    run([*git, 'add', '-Af'])
-    run([*git, 'commit', '-qm', 'base'])
+    tree, out = place.dir / 'am', place.dir / 'am-bin'
     options = ['--target-list=ppc64-softmmu,ppc-softmmu,ppc64-linux-user,'
                'ppc64le-linux-user']
     binaries = [EMULATOR, 'qemu-system-ppc', 'qemu-ppc64',
                 'qemu-ppc64le']
-    for patch in patches:
+    git = ['git', '-C', tree, '-c', 'user.name=nobody',
+           '-c', 'user.email=nobody@localhost', '-c', 'gc.auto=0']
+
+    def fresh():
+        for path in tree, out:      # what was built of later patches looks new
+            shutil.rmtree(path, ignore_errors=True)
+        make_tree(tree, place.source, [])
+        run([*git, 'init', '-q'])
+        run([*git, 'add', '-Af'])
+        run([*git, 'commit', '-qm', 'base'])
+
+    def step(what, patches):
         problems = []
         try:
-            run([*git, 'am', '-q', patch])
+            run([*git, 'am', '-q', *patches])
             build_tree(tree, out, options, binaries + tests_in(tree))
             link_firmware(out)
             log = (out / 'build.log').read_text()
@@ -448,11 +451,22 @@ def check_series(place, tally):
             check_built(tally, tree, out)
         except BuildError as e:
             problems.append(str(e))
-        print(f'{patch.name}: applies, builds:', end=' ', flush=True)
+        print(f'{what}: applies, builds:', end=' ', flush=True)
         tally.count('\n'.join(
-            ['1..1', f'{"not " if problems else ""}ok 1 - {patch.name}',
+            ['1..1', f'{"not " if problems else ""}ok 1 - {what}',
              *('# ' + p for p in problems)]), '', 0)
+
+    fresh()
+    patches = place.make_series(quiet=True)
+    for patch in patches:
+        step(f'{patch.parent.name}/{patch.name}', [patch])
     check_patches(tally, tree, patches)
+    for topic in load_topics(PROJECT)[0]:
+        made = any(patch.parent.name == topic.name for patch in patches)
+        if made and not topic.cover.get('on') and topic.name != patches[0].parent.name:
+            fresh()
+            step(f'{topic.name} alone', place.make_series(
+                place.dir / f'series-{topic.name}', quiet=True, topic=topic.name))
 
 
 def check_linux(place, options):

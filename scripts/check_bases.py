@@ -9,6 +9,7 @@ series/bases.toml, whose source is fetched if it is not there. For each tree
   series/bases.toml says of the release ("differs" is no failure: forks and
   distributions backport);
 - git am takes the patches, and leaves the text that the generator made;
+- each topic fits without the others, but for those that it says it is on;
 - the tree's own checkpatch.pl has nothing to say of them (the recorded streams
   are left out: 3,000 lines of numbers, which take it minutes);
 - with --compile, and where the tree has meson and all that its configure
@@ -68,7 +69,7 @@ def check_am(scratch, result, patches):
         run([*git, 'init', '-q'])
         run([*git, 'add', '-Af'])
         run([*git, 'commit', '-q', '--allow-empty', '-m', 'base'])
-        run([*git, 'am', '-q', *patches])
+        run([*git, 'am', '-q', '--whitespace=error', *patches])
     except BuildError as e:
         raise Misfit(f'git am: {e}') from e
     for path, text in final(result).items():
@@ -132,11 +133,14 @@ def check_tree(name, tree, compiling):
         try:
             base = series.Base(PROJECT, tree)
             result = series.generate(PROJECT, tree, out)
+            topics = {p.topic for p in result.patches}
+            for topic in topics:
+                series.generate(PROJECT, tree, None, only=topic)
         except mails.PlainError as e:
             if out.exists():
                 raise Misfit(f'refused, but {out} was written') from e
             raise Misfit(str(e)) from e
-        patches = sorted(p for p in out.glob('*.patch') if p.name != mails.COVER)
+        patches = mails.patches_in(out)
         check_am(Path(scratch) / 'am', result, patches)
         how = compiled(name, tree, result, patches) if compiling else None
         for patch in patches:
@@ -145,7 +149,8 @@ def check_tree(name, tree, compiling):
                 d for d in diffs if not re.match(rf'.*{STREAMS}', d)))
             if said := complaints(tree, patch):
                 raise Misfit(f'{patch.name}: checkpatch.pl:\n' + '\n'.join(said))
-        seen = [f'{len(patches)} patches', 'git am', 'checkpatch']
+        seen = [f'{len(patches)} patches of {len(topics)} topics', 'git am',
+                'checkpatch']
         if how:
             seen.append(how)
         if differs := [name for name in base.facts['features']

@@ -112,19 +112,19 @@ def identity(project):
 
 def timestamp(project):
     """Seconds since 1970 for all dates: from the environment, or the
-    project's last commit, or (not a repository) its cover letter's date."""
+    project's last commit, or (not a repository) the date of bases.toml."""
     date = os.environ.get('SOURCE_DATE_EPOCH') or subprocess.run(
         ['git', 'log', '-1', '--format=%ct'], cwd=project,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     try:
-        return int(date or (project / 'series/00-cover.toml').stat().st_mtime)
+        return int(date or (project / 'series/bases.toml').stat().st_mtime)
     except ValueError as e:
         raise MailError(f'SOURCE_DATE_EPOCH is not a number: {date}') from e
 
 
-def import_stream(result, who, date, cover):
+def import_stream(result, who, date):
     """The commits as input for git fast-import: refs/heads/base has the
-    original files, refs/heads/series the patches."""
+    original files, refs/heads/TOPIC the patches up to the last of TOPIC."""
     out = []
 
     def data(text):
@@ -141,15 +141,17 @@ def import_stream(result, who, date, cover):
             data(files[path])
 
     commit('refs/heads/base', 'base\n', result.original)
-    start: str | None = 'refs/heads/base'
+    last = 'base'
     for p in result.patches:
-        commit('refs/heads/series', f'{p.subject}\n\n{p.message}\n', p.text, start)
-        start = None
+        commit(f'refs/heads/{p.topic}', f'{p.subject}\n\n{p.message}\n', p.text,
+               f'refs/heads/{last}' if p.topic != last else None)
+        last = p.topic
     return b''.join(out)
 
 
-def make_mails(scratch, result, who, date, cover, signoff):
-    """file name -> mail, as bytes, for the cover letter and each patch."""
+def make_mails(scratch, result, who, date, covers, signoff):
+    """topic -> file name -> mail, as bytes, for its cover letter, which covers
+    has the text of, and each of its patches."""
     env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
     env |= {'GIT_DIR': f'{scratch}/git', 'GIT_CONFIG_GLOBAL': os.devnull,
             'GIT_CONFIG_SYSTEM': os.devnull, 'GIT_ATTR_NOSYSTEM': '1',
@@ -171,18 +173,21 @@ def make_mails(scratch, result, who, date, cover, signoff):
         return r.stdout
 
     git('init', '-q', '--bare', '--template=')
-    git('fast-import', '--quiet', stdin=import_stream(result, who, date, cover))
-    git('config', 'branch.series.description', cover)
-    mbox = git('format-patch', '--stdout', '--cover-letter', '--zero-commit',
-               '--cover-from-description=subject', '--no-signature',
-               '--no-renames', '--full-index', '--diff-algorithm=histogram',
-               *(['--signoff'] if signoff else []), 'base..series')
-    mails = re.split(rb'(?m)^(?=From 0{40} Mon Sep 17 00:00:00 2001$)', mbox)[1:]
-    names = [COVER] + [f'{n:04d}-{p.name.split("-", 1)[1]}.patch'
-                       for n, p in enumerate(result.patches, 1)]
-    if len(mails) != len(names):
-        raise MailError(f'git made {len(mails)} mails, not {len(names)}')
-    return dict(zip(names, mails))
+    git('fast-import', '--quiet', stdin=import_stream(result, who, date))
+    made, last = {}, 'base'
+    for topic, cover in covers.items():
+        git('config', f'branch.{topic}.description', cover)
+        mbox = git('format-patch', '--stdout', '--cover-letter', '--zero-commit',
+                   '--cover-from-description=subject', '--no-signature',
+                   '--no-renames', '--full-index', '--diff-algorithm=histogram',
+                   *(['--signoff'] if signoff else []), f'{last}..{topic}')
+        mails = re.split(rb'(?m)^(?=From 0{40} Mon Sep 17 00:00:00 2001$)', mbox)[1:]
+        names = [COVER] + [f'{n:04d}-{p.name.split("-", 1)[1]}.patch' for n, p in
+                           enumerate((p for p in result.patches if p.topic == topic), 1)]
+        if len(mails) != len(names):
+            raise MailError(f'git made {len(mails)} mails of {topic}, not {len(names)}')
+        made[topic], last = dict(zip(names, mails)), topic
+    return made
 
 
 def dep3(patch, made_for, who, date, signoff):
@@ -199,34 +204,51 @@ def dep3(patch, made_for, who, date, signoff):
         'Forwarded: no', f'Last-Update: {day}', '', ''])
 
 
-def packaged(form, result, mails, cover, header):
-    """file name -> content of what a packager takes: for quilt (and Debian)
-    patches with the header that header(patch) gives, and the lines for
-    debian/patches/series; for rpm the mails, and the lines for the spec."""
-    patches = {n: m for n, m in mails.items() if n != COVER}
+def packaged(form, made, result, covers, header):
+    """file name -> content of what a packager takes, from the mails that were
+    made: for quilt (and Debian) patches with the header that header(patch)
+    gives, and the lines for debian/patches/series; for rpm the mails, and the
+    lines for the spec. All topics are one list."""
+    mails = [mail for mbox in made.values() for name, mail in mbox.items()
+             if name != COVER]
+    sources = [p for p in result.patches if p.topic in made]
     if form == 'quilt':
         patches = {     # names that are the same for all bases
             f'insns-compat-{p.name}.patch': header(p).encode(
                 'utf-8', 'surrogateescape') +
             mail[mail.index(b'\ndiff --git ') + 1:].rstrip(b'\n') + b'\n'
-            for p, mail in zip(result.patches, patches.values())}
+            for p, mail in zip(sources, mails)}
         lines = list(patches)
     else:
+        patches = {f'{n:04d}-{p.name.split("-", 1)[1]}.patch': mail
+                   for n, (p, mail) in enumerate(zip(sources, mails), 1)}
         lines = ['# Into the preamble of the spec, after its own patches;'
                  ' "%%autosetup -p1" in',
                  '# %%prep applies them. Other numbers, where these are taken.',
                  *(f'Patch{n}: {name}' for n, name in enumerate(patches, 9001))]
+    cover = '\n\n\n'.join(covers[topic] for topic in made)
     return patches | {FORMATS[form]: ('\n'.join(lines) + '\n').encode(),
                       COVER_TEXT: f'{cover}\n'.encode()}
 
 
+def patches_in(out):
+    """The patches of the directory out, in the order in which they apply."""
+    listed = next((out / name for name in FORMATS.values()
+                   if name and (out / name).exists()), None)
+    if listed:
+        return [out / line.split()[-1] for line in listed.read_text().splitlines()
+                if not line.startswith('#')]
+    return sorted(p for p in out.glob('*/*.patch') if p.name != COVER)
+
+
 def check_out(out):
     """Refuses to replace what was not made by this script."""
-    there = {f.name for f in out.iterdir()} if out.is_dir() else set()
-    ours = {COVER, COVER_TEXT, *FORMATS.values()}
+    there = {str(f.relative_to(out)) for f in out.rglob('*') if not f.is_dir()} \
+        if out.is_dir() else set()
+    heads = {name for name in there if Path(name).name in (COVER, COVER_TEXT)}
     if out.is_symlink() or out.exists() and not out.is_dir() or there and (
-            not there & {COVER, COVER_TEXT} or
-            any(not name.endswith('.patch') for name in there - ours)):
+            not heads or any(not name.endswith('.patch') for name in
+                             there - heads - {*FORMATS.values()})):
         raise MailError(f'{out} is there and is not a patch series; '
                         'move it away or give another --out')
 
@@ -236,6 +258,7 @@ def write_out(out, scratch, files):
     new, old = scratch / 'new', scratch / 'old'
     new.mkdir()
     for name, content in files.items():
+        (new / name).parent.mkdir(exist_ok=True)
         (new / name).write_bytes(content)
     check_out(out)
     with no_signals():

@@ -76,8 +76,9 @@ def mutations(base):
         yield Mutation(f'line: {" ".join(line.split())[:60]}', tests, name, line,
                        new)
 
-    patches = dict(series.load_patches(PROJECT)[0])
-    for path in sorted((PROJECT / 'series').glob('[0-9][0-9]-*.toml')):
+    patches = {name: table for topic in series.load_topics(PROJECT)[0]
+               for name, table in topic.patches}
+    for path in sorted((PROJECT / 'series').glob('*/[0-9][0-9]-*.toml')):
         patch = patches.get(path.stem, {})
         hooks = iter(patch.get('hook', []))
         for text in re.split(r'(?m)^(?=\[\[(?:hook|build)\]\]\n)', path.read_text())[1:]:
@@ -85,7 +86,7 @@ def mutations(base):
             unmet = base.unmet(patch) or base.unmet(hook)
             what = hook.get('file') or ' '.join(text.split('\n')[1:3])
             yield Mutation(f'hook: {path.stem}, {what}',
-                           'none' if unmet else 'base', f'series/{path.name}', text, '')
+                           'none' if unmet else 'base', series.named(path), text, '')
 
 
 def copy_project(place):

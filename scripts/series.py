@@ -3,7 +3,9 @@
 """Makes the patch series for a given QEMU tree.
 
 The project holds new files at the path they have in QEMU, and hooks, which
-name places in QEMU's own files (series/NN-name.toml; places.py finds them).
+name places in QEMU's own files (places.py finds them). There is a file for each
+patch, series/TOPIC/NN-name.toml. A topic is a series of its own, with its own
+cover letter (cover.toml); they are applied in the order of their names.
 What differs between QEMU trees stands in series/bases.toml. All patches are
 applied to the tree's text in memory first; only if all of it fits is anything
 written, in the form that `git format-patch` gives it, or packagers take.
@@ -25,6 +27,7 @@ from places import PlaceError, Source
 
 OPERATIONS = ('before', 'after', 'after_block', 'replace', 'append',
               'substitute')
+COVER_KEYS = {'subject': str, 'message': str, 'on': list}
 PATCH_KEYS = {'subject': str, 'message': str, 'needs': list, 'lacks': list,
               'files': list, 'hook': list, 'build': list}
 HOOK_KEYS = {'file': str, 'inside': (str, list), 'before': (str, list),
@@ -38,13 +41,17 @@ BASES_KEYS = {'oldest': str, 'bases': dict, 'directories': dict, 'files': dict,
 BASE_KEYS = {'suite': str, 'version': str, 'fits': bool, 'dumps_vmstate': bool}
 BUILD_KEYS = {'kind': str, 'name': str, 'place': str, 'with': str}
 FEATURE_KEYS = {'what': str, 'from': str, 'until': str, 'file': str,
-                'contains': (str, list), 'any': list, 'option': str}
+                'contains': (str, list), 'any': list, 'topic': str}
 
 # A line that begins, turns or ends a part of our text for some bases only.
 PART = re.compile(r'@\{(?:(needs|lacks):([^}]*)|else|end)\}\n')
 
+# What a folder of series/ has. cover: its cover.toml, in which "on" names the
+# topics that it cannot do without; patches: (name, table) in order.
+Topic = namedtuple('Topic', 'name cover patches')
+
 # One patch of the result. text: path -> new text of each file it changes.
-Patch = namedtuple('Patch', 'name subject message text')
+Patch = namedtuple('Patch', 'topic name subject message text')
 Result = namedtuple('Result', 'patches left_out original modes')
 
 
@@ -94,9 +101,14 @@ def add_places(hooks, path, table='hook'):
     lines = read_text(path).split('\n') if hooks else []
     starts = [n for n, line in enumerate(lines, 1) if line.startswith(f'[[{table}]]')]
     for n, hook in enumerate(hooks):
-        where = f'series/{path.name}' + (f':{starts[n]}' if n < len(starts) else '')
+        where = named(path) + (f':{starts[n]}' if n < len(starts) else '')
         check_hook(hook, where)
         hook['where'] = where
+
+
+def named(path):
+    """A file below series/, as messages name it."""
+    return str(path)[str(path).rindex('series/'):]
 
 
 def read_text(path):
@@ -128,18 +140,11 @@ class Base:
     """A QEMU tree, and what bases.toml knows about it.
 
     project: the project's directory; tree: QEMU's; name: a base in bases.toml
-    or None; without: names of options, parts of the series that are not
-    wanted. Raises SeriesError if the tree is not what it should be."""
+    or None; topics: names of the topics that are applied, None for all. Raises
+    SeriesError if the tree is not what it should be."""
 
-    def __init__(self, project, tree, name=None, without=()):
-        self.facts, self.tree = load_bases(project), tree
-        options = {f['option'] for f in self.facts['features'].values()
-                   if 'option' in f}
-        if unknown := set(without) - options:
-            raise SeriesError(f'nothing is called {", ".join(sorted(unknown))} '
-                              'that could be left out; there is '
-                              + ', '.join(sorted(options)))
-        self.without = set(without)
+    def __init__(self, project, tree, name=None, topics=None):
+        self.facts, self.tree, self.topics = load_bases(project), tree, topics
         bases = self.facts['bases']
         if name is not None and name not in bases:
             raise SeriesError(f'no base {name!r} in series/bases.toml; it has '
@@ -198,7 +203,7 @@ class Base:
         distributions backport, and forks claim odd versions. The version
         decides only where nothing in the tree can."""
         f = self.feature(name)
-        if f.get('option') in self.without:
+        if self.unwanted(f):
             return False
         if 'any' in f:
             return any(map(self.has, f['any']))
@@ -213,6 +218,11 @@ class Base:
         wanted = as_list(f.get('contains', ''))
         text = read_text(path)
         return any(self.expand(w) in text for w in wanted)
+
+    def unwanted(self, feature):
+        """Does the feature come with a topic that is not applied?"""
+        return 'topic' in feature and self.topics is not None and \
+            feature['topic'] not in self.topics
 
     def expected(self, name):
         """Would the release that VERSION names have the feature?"""
@@ -229,8 +239,8 @@ class Base:
             for name in table.get(key, []):
                 if self.has(name) != want:
                     f = self.facts['features'][name]
-                    if f.get('option') in self.without:
-                        return f'brings back {f["what"]}; not wanted'
+                    if self.unwanted(f):
+                        return f'needs {f.get("what", name)}, which {f["topic"]} has'
                     span = ' '.join(f'{k} {f[k]}' for k in ('from', 'until')
                                     if k in f)
                     return (f'{"needs" if want else "is for bases without"} '
@@ -278,25 +288,32 @@ class Base:
                       (m[2] or '.').join(map(str, releases[m[1]])), text)
 
 
-def load_patches(project):
-    """(name, table) of each series/NN-name.toml, in order; the cover; and the
-    hooks of series/walk-through.toml, if there is one. What a patch adds to the
-    build (key "build") is hooks, too."""
-    patches, known = [], load_bases(project)['build']
-    for path in sorted((project / 'series').glob('[0-9][0-9]-*.toml')):
+def load_topics(project):
+    """The topics in order, and the hooks of series/walk-through.toml, if there
+    is one. What a patch adds to the build (key "build") is hooks, too."""
+    known = load_bases(project)['build']
+
+    def load(path, keys):
         table = load_toml(path)
-        check_keys(table, PATCH_KEYS, f'series/{path.name}')
+        check_keys(table, keys, named(path))
         for key in ('subject', 'message'):
             if not table.get(key, '').strip():
-                raise SeriesError(f'series/{path.name}: no {key}')
+                raise SeriesError(f'{named(path)}: no {key}')
         if '\n' in table['subject']:
-            raise SeriesError(f'series/{path.name}: subject has several lines')
+            raise SeriesError(f'{named(path)}: subject has several lines')
+        return table
+
+    def load_patch(path):
+        table = load(path, PATCH_KEYS)
         add_places(table.setdefault('hook', []), path)
         table['build'] = [hook for entry in table.get('build', [])
-                          for hook in build_hooks(known, entry, f'series/{path.name}')]
-        patches.append((path.stem, table))
-    if not patches or patches[0][0] != '00-cover' or len(patches) < 2:
-        raise SeriesError(f'{project}/series: 00-cover.toml or patches missing')
+                          for hook in build_hooks(known, entry, named(path))]
+        return path.stem, table
+    topics = [Topic(path.parent.name, load(path, COVER_KEYS),
+                    [*map(load_patch, sorted(path.parent.glob('[0-9][0-9]-*.toml')))])
+              for path in sorted(project.glob('series/*/cover.toml'))]
+    if not any(topic.patches for topic in topics):
+        raise SeriesError(f'{project}/series: no topic with a cover.toml and patches')
     walk = project / 'series/walk-through.toml'
     steps = load_toml(walk) if walk.exists() else {'hook': []}
     check_keys(steps, {'hook': list}, 'series/walk-through.toml')
@@ -304,7 +321,21 @@ def load_patches(project):
     for hook in steps['hook']:
         if 'step' not in hook:
             raise SeriesError(f'{hook["where"]}: no step')
-    return patches[1:], patches[0][1], steps['hook']
+    return topics, steps['hook']
+
+
+def choose_topics(topics, only=None, without=()):
+    """Those that are applied, in order: all but those of without; or only the
+    one of that name, and what it is on. The number of a name can be left out."""
+    def find(name):
+        for topic in topics:
+            if name in (topic.name, topic.name.split('-', 1)[1]):
+                return topic
+        raise SeriesError(f'no topic {name!r} in series/; there are '
+                          + ', '.join(topic.name for topic in topics))
+    left = [find(name) for name in without]
+    wanted = [*map(find, find(only).cover.get('on', [])), find(only)] if only else topics
+    return [topic for topic in wanted if topic not in left]
 
 
 def build_hooks(known, entry, where):
@@ -356,8 +387,8 @@ def diff(before, after):
             f'a/{path}', f'b/{path}', lineterm='')
 
 
-def apply_all(project, base, patches, walk=()):
-    """Applies all patches in memory; returns a Result. Result.original has
+def apply_all(project, base, topics, walk=()):
+    """Applies the topics' patches in memory; returns a Result. Result.original has
     the tree's own text of each existing file that is touched. walk: hooks
     that are not applied, but shown as diffs where a file says "@{step:NAME}"
     in a line of its own, each on top of the patches and steps before it."""
@@ -441,10 +472,10 @@ def apply_all(project, base, patches, walk=()):
         finally:
             now, original, modes = saved
 
-    for name, table in patches:
+    for topic, name, table in ((t.name, *patch) for t in topics for patch in t.patches):
         try:
             if reason := base.unmet(table):
-                left_out.append((name, table['subject'].strip(), reason))
+                left_out.append((topic, name, table['subject'].strip(), reason))
                 continue
             before, touched = dict(now), []
             for file in table.get('files', []):
@@ -452,26 +483,24 @@ def apply_all(project, base, patches, walk=()):
             for hook in [*table['build'], *table['hook']]:
                 touched.append(apply_hook(hook))
         except SeriesError as e:
-            where = '' if str(e).startswith('series/') else f'series/{name}.toml: '
+            where = '' if str(e).startswith('series/') else f'series/{topic}/{name}.toml: '
             raise SeriesError(f'{where}{e}; {base.fits()}') from e
         text = {path: now[path] for path in sorted(path for path in touched if path)
                 if now[path] != before.get(path, original.get(path))}
         if text:
             subject, message = (base.expand(table[k]).strip()
                                 for k in ('subject', 'message'))
-            done.append(Patch(name, subject, message, text))
+            done.append(Patch(topic, name, subject, message, text))
         else:
-            left_out.append((name, table['subject'].strip(),
+            left_out.append((topic, name, table['subject'].strip(),
                              'has nothing to do here'))
-    if not done:
-        raise SeriesError('no patch concerns this base')
     return Result(done, left_out, original, modes)
 
 
-def cover_letter(cover, base, made_for, result, signoff):
-    """Subject and text of the cover letter, the text with our own notes.
+def cover_letter(topic, base, made_for, result, signoff):
+    """Subject and text of a topic's cover letter, the text with our own notes.
     @{patch:NAME} in it is the number that the patch has in the result."""
-    names = [p.name for p in result.patches]
+    names = [p.name for p in result.patches if p.topic == topic.name]
 
     def number(m):
         if m[1] not in names:
@@ -479,30 +508,35 @@ def cover_letter(cover, base, made_for, result, signoff):
         return str(names.index(m[1]) + 1)
     try:
         message = re.sub(r'@\{patch:([^}]*)\}', number,
-                         base.expand(cover['message']).strip())
+                         base.expand(topic.cover['message']).strip())
     except SeriesError as e:
-        raise SeriesError(f'series/00-cover.toml: {e}') from e
+        raise SeriesError(f'series/{topic.name}/cover.toml: {e}') from e
     notes = [f'Made for {made_for}.']
     notes += [f'Left out: "{subject}", which {reason}.'
-              for _, subject, reason in result.left_out]
+              for where, _, subject, reason in result.left_out if where == topic.name]
     if not signoff:
         notes.append('The patches carry no Signed-off-by: whoever submits them '
                      'adds their own.')
     notes = [textwrap.fill(n, 75, subsequent_indent='  ', break_on_hyphens=False)
              for n in notes]
-    return '\n\n'.join([base.expand(cover['subject']).strip(), message,
+    return '\n\n'.join([base.expand(topic.cover['subject']).strip(), message,
                         '\n'.join(notes)])
 
 
 def generate(project, tree, out, name=None, signoff=False, form='mail',
-             without=()):
-    """Makes the series for a tree in the directory out; with out None it
-    only checks. Returns the Result. Raises SeriesError or OSError, and then
-    out is as it was."""
+             without=(), only=None):
+    """Makes the series for a tree in the directory out, a directory for each
+    topic; with out None it only checks. without: topics to leave out; only:
+    write this one, as what it needs has been applied. Returns the Result. Raises
+    SeriesError or OSError, and then out is as it was."""
     mails.check_format(form)
-    base = Base(project, tree, name, without)
-    patches, cover, walk = load_patches(project)
-    result = apply_all(project, base, patches, walk)
+    topics, walk = load_topics(project)
+    topics = choose_topics(topics, only, without)
+    base = Base(project, tree, name, [topic.name for topic in topics])
+    result = apply_all(project, base, topics, walk)
+    shown = [topics[-1].name] if only else [topic.name for topic in topics]
+    if not any(p.topic in shown for p in result.patches):
+        raise SeriesError(f'no patch{" of " + shown[0] if only else ""} concerns this base')
     if out is None:
         return result
     mails.check_out(out)
@@ -511,14 +545,20 @@ def generate(project, tree, out, name=None, signoff=False, form='mail',
         raise SeriesError('--signoff needs your name: git config user.name and '
                           'user.email')
     made_for = f'QEMU {base.version}' + (f' ({name})' if name else '')
-    text = cover_letter(cover, base, made_for, result, signoff)
+    covers = {topic.name: cover_letter(topic, base, made_for, result, signoff)
+              for topic in topics
+              if any(p.topic == topic.name for p in result.patches)}
     date = mails.timestamp(project)
     with mails.scratch_dir(out.parent) as scratch:
-        files = mails.make_mails(scratch, result, user or mails.NOBODY, date,
-                                 text, signoff)
-        if form != 'mail':
+        made = mails.make_mails(scratch, result, user or mails.NOBODY, date,
+                                covers, signoff)
+        made = {topic: mbox for topic, mbox in made.items() if topic in shown}
+        if form == 'mail':
+            files = {f'{topic}/{file}': text for topic, mbox in made.items()
+                     for file, text in mbox.items()}
+        else:
             files = mails.packaged(
-                form, result, files, text, lambda patch: mails.dep3(
+                form, made, result, covers, lambda patch: mails.dep3(
                     patch, made_for, user, date, signoff))
         mails.write_out(out, scratch, files)
     return result
@@ -535,9 +575,10 @@ def main(argv=None):
                         help='add your own Signed-off-by')
     parser.add_argument('--format', default='mail',
                         help=f'one of {", ".join(mails.FORMATS)}')
+    parser.add_argument('--topic', help='make only this one, such as fixes')
     parser.add_argument('--without', action='append', default=[],
-                        metavar='PART', help='leave out a part of the series '
-                        'that is optional, such as old-machines')
+                        metavar='TOPIC', help='leave out a topic, such as '
+                        'old-machines')
     parser.add_argument('--check', action='store_true',
                         help='only see whether all of it fits; write nothing')
     parser.add_argument('--project', type=Path,
@@ -550,14 +591,19 @@ def main(argv=None):
     try:
         result = generate(args.project, args.tree,
                           None if args.check else args.out.absolute(),
-                          args.base, args.signoff, args.format, args.without)
+                          args.base, args.signoff, args.format, args.without, args.topic)
     except (mails.PlainError, OSError) as e:
         print(f'series.py: {e}', file=sys.stderr)
         return 1
-    for n, p in enumerate(result.patches, 1):
-        print(f'{n:4}  {p.subject}')
-    for name, _, reason in result.left_out:
-        print(f'left out: {name}, which {reason}')
+    shown = [topic for topic in dict.fromkeys(p.topic for p in result.patches)
+             if args.topic in (None, topic, topic.split('-', 1)[1])]
+    for topic in shown:
+        print(f'{topic}:')
+        for n, p in enumerate((p for p in result.patches if p.topic == topic), 1):
+            print(f'{n:4}  {p.subject}')
+    for topic, name, _, reason in result.left_out:
+        if topic in shown:
+            print(f'left out: {topic}/{name}, which {reason}')
     return 0
 
 

@@ -39,6 +39,13 @@ class SleepingGuest(type(h.SLEEPING)):
         numbers = type(h.SLEEPING).moved(first, last, name)
         return [SleepingGuest.TICKS, *numbers[1:]] if name == "wake" else numbers
 
+    def rested(self, _before, _after):
+        return True
+
+    def busy(self, *_):
+        """On an emulated host a wake-up takes longer than a tick, so that its CPUs never rest."""
+        return ""
+
 
 SLEEPING, SLEEPING_XIVE = (SleepingGuest(**vars(guest)) for guest in (h.SLEEPING, h.SLEEPING_XIVE))
 

@@ -21,7 +21,7 @@ import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
 MACHINES = ("pseries-2.6", "pseries-2.7", "pseries-2.12", "pseries-4.2", "pseries-6.2")
 CPU = "POWER8"
-HERE = os.path.dirname(os.path.abspath(__file__))
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "releases.json")
 
 
 def name_of(release, patched):
@@ -72,6 +72,18 @@ def order(name):
     return h.version(name.split()[0]), name
 
 
+def rows(cells, same):
+    """(from, [to, ...], machine -> cell or None): one for those that take the same, as same(cell) has it, from a source."""
+    for source in sorted(cells, key=order):
+        found = {}
+        for target in sorted(cells[source], key=order):
+            row = cells[source][target]
+            if row:
+                found.setdefault(tuple(same(row[machine]) for machine in MACHINES), []).append(target)
+        for targets in found.values():
+            yield source, targets, cells[source][targets[0]]
+
+
 def table(cells):
     """The lines of a table: a row for a source and those that take the same from it, a column for a machine version."""
     short = {"refused": "no", "crashed": "crashes", "stuck": "hangs", "failed": "no"}
@@ -90,25 +102,21 @@ def table(cells):
 
     yield "| from | to | " + " | ".join(name.removeprefix("pseries-") for name in MACHINES) + " |"
     yield "|---" * (len(MACHINES) + 2) + "|"
-    for source in sorted(cells, key=order):
-        rows = {}
-        for target in sorted(cells[source], key=order):
-            row = cells[source][target]
-            if row:
-                rows.setdefault(" | ".join(shown(row[m]) for m in MACHINES), []).append(target)
-        for text, targets in rows.items():
-            yield f"| {source} | {', '.join(targets)} | {text} |"
+    for source, targets, row in rows(cells, shown):
+        yield f"| {source} | {', '.join(targets)} | {' | '.join(shown(row[machine]) for machine in MACHINES)} |"
     yield ""
     for number, reason in enumerate(reasons):
         yield f"{number + 1}. `{reason}`"
 
 
+def read_cells(path):
+    """What the file has: from -> to -> machine -> cell."""
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)["cells"]
+
+
 def run(args):
-    kept = {}
-    if os.path.exists(args.json):
-        with open(args.json, encoding="utf-8") as f:
-            kept = json.load(f)
-    cells = kept.get("cells", {})
+    cells = read_cells(args.json) if os.path.exists(args.json) else {}
     if args.table:
         print(*table(cells), sep="\n")
         return 0
@@ -132,6 +140,6 @@ if __name__ == "__main__":
     parser.add_argument("--stock", metavar="BINARY", nargs="*", default=[])
     parser.add_argument("--patched", metavar="BINARY", nargs="*", default=[])
     parser.add_argument("--recorded", metavar="DIR", nargs="*", default=[])
-    parser.add_argument("--json", metavar="FILE", default=os.path.join(HERE, "releases.json"))
+    parser.add_argument("--json", metavar="FILE", default=FILE)
     parser.add_argument("--table", action="store_true", help="print what the file has as a table, and run nothing")
     h.main(run, parser)

@@ -35,7 +35,9 @@ def found():
         table('wire', ['machine'], [], ['970'], ['pseries-2.1'], [cell('words')]),
         table('live', ['machine'], ['P7', 'P8'], ['s → p', 'p → s'] * 2, ['pseries-2.7'],
               [cell('ok'), cell('refused', 'refused', 'no & never', False), cell('none'), cell('ok')]),
-        table('devices', ['machine', 'CPUs'], [], ['OHCI'], ['pseries-2.12', '1'], [cell('ok')])]}
+        table('devices', ['machine', 'CPUs'], [], ['OHCI'], ['pseries-2.12', '1'], [cell('ok')]),
+        table('releases', ['from', 'to'], [], ['pseries-6.2'], ['2.6.0', '5.2.0, 5.2.0 patched'],
+              [cell('refused', '', 'another version', None)])]}
 
 
 class Page(HTMLParser):
@@ -81,16 +83,16 @@ class Shown(unittest.TestCase):
         said = ' '.join(page.words)
         self.assertEqual((status, page.open), (0, []))
         for word in ('version 1 <one>', 'version 2 "two"', '3 of 4', 'things & more', 'Title live', 'note of wire', 'aDb',
-                     'pseries-2.12', 'with X', 'a < b', 'no & never', 'would be refused', '→'):
+                     'pseries-2.12', 'with X', 'a < b', '5.2.0, 5.2.0 patched', 'another version', 'no & never', 'would be refused', '→'):
             self.assertIn(word, said)
             self.assertTrue(word in printed or word in ('would be refused', '→', 'with X'), word)
         self.assertIn('runs, other instructions: a < b', page.titles)
-        self.assertEqual(len(page.links), 4)                    # one for each cell with a reason
+        self.assertEqual(len(page.links), 5)                    # one for each cell with a reason
         self.assertEqual(set(page.links), {f'#{n}' for n in page.ids if n.startswith('n')})     # "a < b" has one number
         self.assertEqual(text.count(' wrong"'), 1)
 
     def test_drawing(self):
-        """the drawing is XML with a cell for each that was found, and for each state in the legend"""
+        """the drawing is XML with a cell for each that was run, and for each state in the legend"""
         root = ET.fromstring(self.show(found())[3])
         space = '{http://www.w3.org/2000/svg}'
         cells = [g for g in root.iter(f'{space}g')]

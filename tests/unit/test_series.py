@@ -413,8 +413,9 @@ class Whole(unittest.TestCase):
             'VERSION': '7.2.9\n', 'target/ppc/cpu_init.c': REALIZE,
             'target/ppc/cpu.c': CODE_C, 'tests/unit/meson.build': MESON})
         self.files(self.project, {
-            'series/bases.toml': BASES, 'series/00-cover.toml': COVER,
-            'series/01-add.toml': FIRST, 'series/02-use.toml': SECOND,
+            'series/bases.toml': BASES, 'series/1-topic/cover.toml': COVER,
+            'series/1-topic/01-add.toml': FIRST,
+            'series/1-topic/02-use.toml': SECOND,
             'target/ppc/thing.c': THING,
             'tests/unit/test-thing.sh': '#!/bin/sh\n'})
         (self.project / 'tests/unit/test-thing.sh').chmod(0o755)
@@ -462,11 +463,11 @@ class Whole(unittest.TestCase):
     def test_result(self):
         """git am and git apply give exactly the text that was meant"""
         self.assertEqual(self.made('--base', 'fake/new'),
-                         '   1  target/ppc: add a thing\n'
+                         '1-topic:\n   1  target/ppc: add a thing\n'
                          '   2  target/ppc: use the thing\n')
-        self.assertEqual(sorted(f.name for f in self.out.iterdir()),
+        self.assertEqual(sorted(f.name for f in (self.out / '1-topic').iterdir()),
                          ['0000-cover-letter.patch', '0001-add.patch', '0002-use.patch'])
-        patches = sorted(self.out.glob('000[12]*'))
+        patches = sorted(self.out.glob('1-topic/000[12]*'))
         am, plain = self.tmp / 'am', self.tmp / 'plain'
         shutil.copytree(self.tree, am)
         shutil.copytree(self.tree, plain)
@@ -491,11 +492,11 @@ class Whole(unittest.TestCase):
         self.files(self.tree, {'MAINTAINERS': 'A\nF: a\n\nB\nF: b\n'})
         self.files(self.project, {
             'MAINTAINERS': 'C\nF: {c}\n',
-            'series/03-who.toml': 'subject = "who"\nmessage = "x"\n[[hook]]\n'
+            'series/1-topic/03-who.toml': 'subject = "who"\nmessage = "x"\n[[hook]]\n'
                                   'file = "MAINTAINERS"\nbefore = "B"\n'
                                   'insert_file = "MAINTAINERS"\n'})
         self.made()
-        for p in sorted(self.out.glob('000[1-9]*')):
+        for p in sorted(self.out.glob('*/000[1-9]*')):
             subprocess.run(['git', 'apply', p], cwd=self.tree, env=self.env(), check=True)
         self.assertEqual((self.tree / 'MAINTAINERS').read_text(),
                          'A\nF: a\n\nC\nF: {c}\n\nB\nF: b\n')
@@ -505,7 +506,7 @@ class Whole(unittest.TestCase):
         self.files(self.project, {
             'docs/page.rst': 'Towards @{next}:\n\n   @{step:one}\n\nand @{last:_}:\n\n'
                              '   @{step:two}\n\nend\n',
-            'series/03-docs.toml': 'subject = "docs"\nmessage = "x"\n'
+            'series/1-topic/03-docs.toml': 'subject = "docs"\nmessage = "x"\n'
                                    'files = ["docs/page.rst"]\n',
             'series/walk-through.toml':
                 '[[hook]]\nstep = "one"\nfile = "VERSION"\nreplace = "@{version}"\n'
@@ -517,7 +518,7 @@ class Whole(unittest.TestCase):
         self.made()
         work = self.tmp / 'work'
         shutil.copytree(self.tree, work)
-        for p in sorted(self.out.glob('000[1-9]*')):
+        for p in sorted(self.out.glob('*/000[1-9]*')):
             subprocess.run(['git', 'apply', p], cwd=work, env=self.env(), check=True)
         self.assertEqual((work / 'VERSION').read_text(), '7.2.9\n')
         page = (work / 'docs/page.rst').read_text()
@@ -537,15 +538,15 @@ class Whole(unittest.TestCase):
         self.refused("series/walk-through.toml:6: target/ppc/thing.c: anchor "
                      "'int less' matches 0 times" + self.FITS)
         self.edit(walk, 'step = "two"\n', 'step = "three"\n')
-        self.refused("series/03-docs.toml: docs/page.rst: the walk-through has no step 'two'" + self.FITS)
+        self.refused("series/1-topic/03-docs.toml: docs/page.rst: the walk-through has no step 'two'" + self.FITS)
         self.edit(walk, 'step = "one"\n', '')
         self.refused('series/walk-through.toml:1: no step')
 
     def test_mails(self):
         """the mails: numbering, dates, sender, cover letter"""
         self.made('--base', 'fake/new')
-        cover = (self.out / '0000-cover-letter.patch').read_text()
-        first = (self.out / '0001-add.patch').read_text()
+        cover = (self.out / '1-topic/0000-cover-letter.patch').read_text()
+        first = (self.out / '1-topic/0001-add.patch').read_text()
         head = ('From: insns-compat series <insns-compat@localhost>\n'
                 'Date: Sun, 13 Sep 2020 12:26:40 +0000\n')
         self.assertIn(head + 'Subject: [PATCH 0/2] target/ppc: a series for tests\n', cover)
@@ -554,7 +555,7 @@ class Whole(unittest.TestCase):
                       'their own.\n', cover)
         self.assertIn(head + 'Subject: [PATCH 1/2] target/ppc: add a thing\n\n'
                       'Because.\n---\n', first)
-        self.assertIn('Café.\n---\n', (self.out / '0002-use.patch').read_text())
+        self.assertIn('Café.\n---\n', (self.out / '1-topic/0002-use.patch').read_text())
 
     def test_left_out(self):
         """needs and lacks: patches and hooks that do not concern the base"""
@@ -563,15 +564,15 @@ class Whole(unittest.TestCase):
         (self.tree / 'x/ppc').rename(self.tree / 'target-ppc')
         (self.tree / 'target-ppc/cpu_init.c').rename(
             self.tree / 'target-ppc/translate_init.c')
-        self.assertEqual(self.made(), '   1  target-ppc: add a thing\n'
-                         'left out: 02-use, which needs caps (QEMU from 2.11.1)\n')
-        cover = (self.out / '0000-cover-letter.patch').read_text()
+        self.assertEqual(self.made(), '1-topic:\n   1  target-ppc: add a thing\n'
+                         'left out: 1-topic/02-use, which needs caps (QEMU from 2.11.1)\n')
+        cover = (self.out / '1-topic/0000-cover-letter.patch').read_text()
         self.assertIn('Left out: "target/ppc: use the thing", which needs caps (QEMU '
                       'from 2.11.1).\n', cover)
         self.edit('project/series/bases.toml', '[features.caps]\n',
                   '[features.caps]\nwhat = "capabilities"\n')
         self.assertIn('needs capabilities (QEMU from 2.11.1)\n', self.made('--check'))
-        first = (self.out / '0001-add.patch').read_text()
+        first = (self.out / '1-topic/0001-add.patch').read_text()
         self.assertIn('Subject: [PATCH 1/1] target-ppc: add a thing', first)
         self.assertIn('+++ b/target-ppc/thing.c', first)
         self.assertIn('+' + THING.replace('target/ppc/', 'target-ppc/'), first)
@@ -581,7 +582,7 @@ class Whole(unittest.TestCase):
         """parts of messages and of what is inserted for some bases only; numbers"""
         self.edit('project/series/bases.toml', '[features.caps]\n',
                   '[features.absent]\nfrom = "8.0"\n\n[features.caps]\n')
-        self.edit('project/series/00-cover.toml', 'What it is about.\n', '''\
+        self.edit('project/series/1-topic/cover.toml', 'What it is about.\n', '''\
 @{needs:caps}
 Patch @{patch:02-use} is about caps,
 @{end}
@@ -605,21 +606,21 @@ not one,
 and in target/ppc.
 @{end}
 ''')
-        self.edit('project/series/01-add.toml', '    thing(cpu);', '@{lacks:old}\n'
+        self.edit('project/series/1-topic/01-add.toml', '    thing(cpu);', '@{lacks:old}\n'
                   '    none();\n@{end}\n    thing(cpu);')
         self.made()
         self.assertIn('\n\nPatch 2 is about caps,\nboth,\nnot both,\n\nand in target/ppc.\n\nMade for',
-                      (self.out / '0000-cover-letter.patch').read_text())
-        first = (self.out / '0001-add.patch').read_text()
+                      (self.out / '1-topic/0000-cover-letter.patch').read_text())
+        first = (self.out / '1-topic/0001-add.patch').read_text()
         self.assertIn('\n {\n+    thing(cpu); /*', first)
-        self.edit('project/series/00-cover.toml', '@{needs:caps}', '@{lacks:caps}')
-        self.edit('project/series/02-use.toml', 'needs = ["caps"]', 'lacks = ["caps"]')
+        self.edit('project/series/1-topic/cover.toml', '@{needs:caps}', '@{lacks:caps}')
+        self.edit('project/series/1-topic/02-use.toml', 'needs = ["caps"]', 'lacks = ["caps"]')
         shutil.rmtree(self.out)
-        self.edit('project/series/00-cover.toml', '@{needs:old}', 'Not @{patch:02-use}.\n@{needs:caps}')
-        self.refused('series/00-cover.toml: @{{patch:02-use}} is not among the patches '
+        self.edit('project/series/1-topic/cover.toml', '@{needs:old}', 'Not @{patch:02-use}.\n@{needs:caps}')
+        self.refused('series/1-topic/cover.toml: @{{patch:02-use}} is not among the patches '
                      'for this base')
-        self.edit('project/series/00-cover.toml', 'Not @{patch:02-use}.\n@{needs:caps}', '@{needs:odd}')
-        self.refused("series/00-cover.toml: unknown feature 'odd'; series/bases.toml has "
+        self.edit('project/series/1-topic/cover.toml', 'Not @{patch:02-use}.\n@{needs:caps}', '@{needs:odd}')
+        self.refused("series/1-topic/cover.toml: unknown feature 'odd'; series/bases.toml has "
                      'absent, caps, old, checked')
 
     def test_parts_of_files(self):
@@ -630,13 +631,13 @@ and in target/ppc.
                          '@{lacks:old}\nint not;\n@{end}\n@{end}\nint always;\n')
         self.made()
         self.assertIn(f'+{THING}+int caps;\n+int old;\n+int both;\n+int always;\ndiff',
-                      (self.out / '0001-add.patch').read_text())
+                      (self.out / '1-topic/0001-add.patch').read_text())
         shutil.rmtree(self.out)
         thing.write_text(THING + '@{needs:caps}\n')
-        self.refused('series/01-add.toml: target/ppc/thing.c: a part for some bases has no '
+        self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: a part for some bases has no '
                      '@{{end}}' + self.FITS)
         thing.write_text(THING + '@{end}\n')
-        self.refused('series/01-add.toml: target/ppc/thing.c: @{{end}} in line 2 ends nothing'
+        self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: @{{end}} in line 2 ends nothing'
                      + self.FITS)
 
     def test_build(self):
@@ -660,12 +661,12 @@ append = true
 insert = "@{name}"
 [features.caps]
 ''')
-        use = 'project/series/02-use.toml'
+        use = 'project/series/1-topic/02-use.toml'
         self.edit(use, 'needs = ["caps"]\n', 'needs = ["caps"]\n'
                   '[[build]]\nkind = "object"\nname = "thing"\nplace = "two"\n'
                   '[[build]]\nkind = "object"\nname = "more"\nplace = "one"\nwith = "lib"\n')
         self.made()
-        subprocess.run(['git', 'apply', self.out / '0001-add.patch', self.out / '0002-use.patch'],
+        subprocess.run(['git', 'apply', self.out / '1-topic/0001-add.patch', self.out / '1-topic/0002-use.patch'],
                        cwd=self.tree, env=self.env(), check=True)
         self.assertEqual((self.tree / 'target/ppc/Makefile').read_text(),
                          'obj-y += more.o\nmore.o: lib.o\nobj-y += one.o\nobj-y += thing.o\n'
@@ -677,10 +678,10 @@ insert = "@{name}"
         self.refused("series/bases.toml:15, for thing: target/ppc/Makefile: anchor 'two.o' "
                      'matches 0 times' + self.FITS)
         self.edit(use, 'place = "two"\n', '')
-        self.refused("series/02-use.toml: build: thing has no 'place', which series/"
+        self.refused("series/1-topic/02-use.toml: build: thing has no 'place', which series/"
                      'bases.toml:15 wants')
         self.edit(use, 'kind = "object"\nname = "thing"', 'kind = "subject"\nname = "thing"')
-        self.refused('series/02-use.toml: build needs a name, and a kind of series/bases.toml, '
+        self.refused('series/1-topic/02-use.toml: build needs a name, and a kind of series/bases.toml, '
                      'which has object')
 
     def test_probes(self):
@@ -704,28 +705,62 @@ insert = "@{name}"
         self.assertFalse(has())
         self.assertTrue(has('old'))     # nothing to look at: the version tells
 
-    def test_options(self):
-        """a part that can be left out, and what comes with it"""
-        def base(*without):
-            return series.Base(self.project, self.tree, without=without)
-
+    def add_topic(self):
+        """A second topic, whose patch fits with and without the first."""
+        self.files(self.project, {
+            'series/2-more/cover.toml': COVER.replace('a series', 'more'),
+            'series/2-more/01-more.toml':
+                'subject = "more"\nmessage = "m"\n[[hook]]\n'
+                'file = "target/ppc/cpu_init.c"\nafter = "build("\n'
+                'insert = """\n@{needs:extra}\n    extra();\n@{end}\n    more();\n"""\n'})
         with open(self.project / 'series/bases.toml', 'a') as f:
             f.write('[features.extra]\nwhat = "an extra"\nfrom = "7.0"\n'
-                    'option = "extras"\n[features.late]\nfrom = "9.0"\n'
-                    '[features.either]\n'
-                    'any = ["late", "extra"]\n')
-        self.assertTrue(base().has('extra'))
-        self.assertTrue(base().has('either'))
-        self.assertFalse(base('extras').has('extra'))
-        self.assertFalse(base('extras').has('either'))
-        self.assertEqual(base('extras').unmet({'needs': ['extra']}),
-                         'brings back an extra; not wanted')
-        self.assertIn('needs either', base('extras').unmet({'needs': ['either']}))
-        with self.assertRaisesRegex(series.SeriesError, 'nothing is called extra '
-                                    'that could be left out; there is extras'):
-            base('extra')
+                    'topic = "1-topic"\n')
+
+    def test_topics(self):
+        """topics: a directory and a numbering for each, one after the other; one alone"""
+        self.add_topic()
+        self.assertEqual(self.made(), '1-topic:\n   1  target/ppc: add a thing\n'
+                         '   2  target/ppc: use the thing\n2-more:\n   1  more\n')
+        cover = (self.out / '2-more/0000-cover-letter.patch').read_text()
+        self.assertIn('Subject: [PATCH 0/1] target/ppc: more for tests\n', cover)
+        more = self.out / '2-more/0001-more.patch'
+        self.assertIn('     thing(cpu); /* in target/ppc */\n     build(cpu);\n+    extra();\n+    more();\n',
+                      more.read_text())
+        self.assertEqual([str(p.relative_to(self.out)) for p in series.mails.patches_in(self.out)],
+                         ['1-topic/0001-add.patch', '1-topic/0002-use.patch', '2-more/0001-more.patch'])
+        whole = more.read_text()
+        for topic in 'more', '2-more':
+            self.assertEqual(self.made('--topic', topic), '2-more:\n   1  more\n')
+            self.assertEqual(list(self.out.iterdir()), [more.parent])
+            self.assertIn(' {\n     build(cpu);\n+    more();\n', more.read_text())
+        self.edit('project/series/2-more/cover.toml', 'message', 'on = ["1-topic"]\nmessage')
+        self.assertEqual(self.made('--topic', 'more'), '2-more:\n   1  more\n')
+        self.assertEqual(more.read_text(), whole)
+        self.assertEqual(self.made('--without', 'topic'), '2-more:\n   1  more\n')
+        self.made('--format', 'quilt')
+        self.assertEqual([p.name for p in series.mails.patches_in(self.out)],
+                         [f'insns-compat-{n}.patch' for n in ('01-add', '02-use', '01-more')])
+        self.assertIn('\n\n\ntarget/ppc: more for tests\n', (self.out / 'cover-letter.txt').read_text())
+        for option in '--topic', '--without':
+            self.refused("no topic 'mor' in series/; there are 1-topic, 2-more", option, 'mor')
+        self.edit('project/series/2-more/01-more.toml', 'message', 'needs = ["none"]\nmessage')
+        with open(self.project / 'series/bases.toml', 'a') as f:
+            f.write('[features.none]\nfrom = "9.0"\n')
+        self.refused('no patch of 2-more concerns this base', '--topic', 'more')
+
+    def test_left_out_topic(self):
+        """what a topic that is left out would have brought"""
+        def base(*topics):
+            return series.Base(self.project, self.tree, topics=topics)
+        self.add_topic()
+        self.assertTrue(series.Base(self.project, self.tree).has('extra'))
+        self.assertTrue(base('1-topic', '2-more').has('extra'))
+        self.assertFalse(base('2-more').has('extra'))
+        self.assertEqual(base('2-more').unmet({'needs': ['extra']}),
+                         'needs an extra, which 1-topic has')
         self.files(self.tree, {'VERSION': '6.2.0\n'})
-        self.assertFalse(base().has('extra'))
+        self.assertFalse(base('1-topic').has('extra'))
 
     def test_versions(self):
         """which release a VERSION stands for"""
@@ -735,7 +770,7 @@ insert = "@{name}"
             self.assertEqual(series.release(version), release)
         self.files(self.tree, {'VERSION': '7.2.50\n'})      # 8.0 in the making
         self.made()
-        self.assertIn('-    int i;', (self.out / '0002-use.patch').read_text())
+        self.assertIn('-    int i;', (self.out / '1-topic/0002-use.patch').read_text())
         self.assertEqual(
             series.Base(self.project, self.tree).expand(
                 '@{version} @{last} @{opened} @{next:_}'), '7.2.50 8.0 8.0.50 8_1')
@@ -749,7 +784,7 @@ insert = "@{name}"
             '[commit]\ngpgsign = true\n')
         self.made(out=self.tmp / 'build/again', env=self.env(
             TZ='Asia/Tokyo', LANG='C', GIT_DIFF_OPTS='-u9', GIT_DIR='/nonexistent'))
-        first, second = ({f.name: f.read_bytes() for f in d.iterdir()}
+        first, second = ({f.name: f.read_bytes() for f in d.rglob('*.patch')}
                          for d in (self.out, self.tmp / 'build/again'))
         self.assertEqual(first, second)
 
@@ -759,18 +794,18 @@ insert = "@{name}"
                      '--signoff')
         (self.home / '.gitconfig').write_text('[user]\nname = Jo Doe\nemail = jo@x.invalid\n')
         self.made('--signoff')
-        first = (self.out / '0001-add.patch').read_text()
+        first = (self.out / '1-topic/0001-add.patch').read_text()
         self.assertIn('From: Jo Doe <jo@x.invalid>\n', first)
         self.assertIn('Because.\n\nSigned-off-by: Jo Doe <jo@x.invalid>\n---\n', first)
-        cover = (self.out / '0000-cover-letter.patch').read_text()
+        cover = (self.out / '1-topic/0000-cover-letter.patch').read_text()
         self.assertNotIn('igned-off-by', cover)
         self.made()     # replaces what it made
-        self.assertNotIn('Signed-off-by', (self.out / '0001-add.patch').read_text())
+        self.assertNotIn('Signed-off-by', (self.out / '1-topic/0001-add.patch').read_text())
 
     def test_quilt(self):
         """--format quilt: DEP-3, and quilt takes it as it is"""
         (self.home / '.gitconfig').write_text('[user]\nname = Jo Doe\nemail = jo@x.invalid\n')
-        self.edit('project/series/01-add.toml', 'Because.\n', 'Because:\n\n  a  b\n')
+        self.edit('project/series/1-topic/01-add.toml', 'Because.\n', 'Because:\n\n  a  b\n')
         self.made('--format', 'quilt', '--base', 'fake/new', '--signoff')
         names = ['insns-compat-01-add.patch', 'insns-compat-02-use.patch']
         self.assertEqual(sorted(f.name for f in self.out.iterdir()),
@@ -836,7 +871,7 @@ insert = "@{name}"
         self.assertEqual(snapshot(self.out), before)
         self.made('--format', 'rpm')
         self.edit('tree/target/ppc/cpu_init.c', 'build(', 'build_it(')
-        self.refused("series/01-add.toml:6: target/ppc/cpu_init.c: anchor 'build(' "
+        self.refused("series/1-topic/01-add.toml:6: target/ppc/cpu_init.c: anchor 'build(' "
                      'matches 0 times inside realize or realizefn' + self.FITS,
                      '--format', 'quilt')
         self.edit('tree/target/ppc/cpu_init.c', 'build_it(', 'build(')
@@ -850,7 +885,7 @@ insert = "@{name}"
 
     def test_anchor_errors(self):
         """hooks whose anchor is gone or doubled"""
-        where = 'series/01-add.toml:6: target/ppc/cpu_init.c: '
+        where = 'series/1-topic/01-add.toml:6: target/ppc/cpu_init.c: '
         self.edit('tree/target/ppc/cpu_init.c', 'build(', 'build_it(')
         self.refused(where + "anchor 'build(' matches 0 times inside realize or "
                      'realizefn' + self.FITS)
@@ -861,7 +896,7 @@ insert = "@{name}"
 
     def test_place_errors(self):
         """hooks whose place is gone or doubled"""
-        where = 'series/01-add.toml:6: target/ppc/cpu_init.c: '
+        where = 'series/1-topic/01-add.toml:6: target/ppc/cpu_init.c: '
         twice = 'is defined 2 times; one definition was expected (line 2, 6)'
         self.files(self.tree, {'target/ppc/cpu_init.c': REALIZE * 2})
         self.refused(where + f'realize {twice}' + self.FITS)
@@ -869,7 +904,7 @@ insert = "@{name}"
                                REALIZE.replace('realize', 'realizefn') + REALIZE})
         self.made()             # the first name counts
         self.assertIn(' static void realize(CPU *cpu)\n {\n+    thing(cpu);',
-                      (self.out / '0001-add.patch').read_text())
+                      (self.out / '1-topic/0001-add.patch').read_text())
         shutil.rmtree(self.out)
         self.files(self.tree, {'target/ppc/cpu_init.c': 'int x;\n'})
         self.refused(where + 'realize or realizefn is not defined here' + self.FITS)
@@ -877,20 +912,20 @@ insert = "@{name}"
     def test_file_errors(self):
         """files that are missing, or there already"""
         (self.tree / 'target/ppc/cpu.c').unlink()
-        self.refused('series/02-use.toml:18: target/ppc/cpu.c: no such file in the tree'
+        self.refused('series/1-topic/02-use.toml:18: target/ppc/cpu.c: no such file in the tree'
                      + self.FITS)
         (self.tree / 'target/ppc/cpu_init.c').rename(self.tree / 'target/ppc/init.c')
-        self.refused('series/01-add.toml:6: @cpu: no such file in the tree; looked for '
+        self.refused('series/1-topic/01-add.toml:6: @cpu: no such file in the tree; looked for '
                      'target/ppc/cpu_init.c, target-ppc/translate_init.c' + self.FITS)
         self.files(self.tree, {'target/ppc/thing.c': ''})
-        self.refused('series/01-add.toml: target/ppc/thing.c: the tree has this file already'
+        self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: the tree has this file already'
                      + self.FITS)
         (self.tree / 'target/ppc/thing.c').unlink()
         (self.project / 'target/ppc/thing.c').write_bytes(b'a\0b')
-        self.refused('series/01-add.toml: target/ppc/thing.c: binary; patches cannot carry '
+        self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: binary; patches cannot carry '
                      'that' + self.FITS)
         (self.project / 'target/ppc/thing.c').unlink()
-        self.refused('series/01-add.toml: target/ppc/thing.c: the project does not have this '
+        self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: the project does not have this '
                      'file' + self.FITS)
 
     def test_tree_errors(self):
@@ -914,22 +949,22 @@ insert = "@{name}"
 
     def test_format_errors(self):
         """patch files that are not well formed"""
-        use = 'project/series/02-use.toml'
+        use = 'project/series/1-topic/02-use.toml'
         self.edit(use, 'needs = ["old"]', 'needs = ["checked"]')
         self.made()
         shutil.rmtree(self.out)
         self.edit(use, '"checked"', '"chequed"')
-        self.refused("series/02-use.toml:18: unknown feature 'chequed'; series/bases.toml "
+        self.refused("series/1-topic/02-use.toml:18: unknown feature 'chequed'; series/bases.toml "
                      'has caps, old, checked' + self.FITS)
         self.edit(use, 'replace = "int i;"', 'replaced = "int i;"')
-        self.refused("series/02-use.toml:12: unknown key 'replaced'")
+        self.refused("series/1-topic/02-use.toml:12: unknown key 'replaced'")
         self.edit(use, 'replaced = "int i;"', 'before = "a"\nafter = "b"')
-        self.refused('series/02-use.toml:12: needs file, one of insert, insert_file and '
+        self.refused('series/1-topic/02-use.toml:12: needs file, one of insert, insert_file and '
                      'exactly one of before, after, after_block, replace, append, substitute')
         self.edit(use, 'needs = ["caps"]', 'needs = "caps"')
-        self.refused('series/02-use.toml: needs has a value of the wrong type')
+        self.refused('series/1-topic/02-use.toml: needs has a value of the wrong type')
         self.edit(use, 'needs = "caps"', 'needed = "caps"')
-        self.refused("series/02-use.toml: unknown key 'needed'")
+        self.refused("series/1-topic/02-use.toml: unknown key 'needed'")
 
     def test_foreign_out(self):
         """an --out that is not a series stays as it is"""
@@ -992,7 +1027,7 @@ insert = "@{name}"
     def test_killed_at_random(self):
         """SIGKILL at random moments: no --out or all of it, and the next succeeds"""
         self.made()
-        wanted = {f.name: f.read_bytes() for f in self.out.iterdir()}
+        wanted = {f.name: f.read_bytes() for f in self.out.rglob('*.patch')}
         rng = tap.chance()
         begun = time.monotonic()
         self.made()
@@ -1008,10 +1043,10 @@ insert = "@{name}"
                 time.sleep(rng.uniform(0, takes))
                 os.killpg(p.pid, signal.SIGKILL)
             if self.out.exists():
-                self.assertEqual({f.name: f.read_bytes() for f in self.out.iterdir()},
+                self.assertEqual({f.name: f.read_bytes() for f in self.out.rglob('*.patch')},
                                  wanted)
         self.made()
-        self.assertEqual({f.name: f.read_bytes() for f in self.out.iterdir()}, wanted)
+        self.assertEqual({f.name: f.read_bytes() for f in self.out.rglob('*.patch')}, wanted)
         self.assertEqual(list(self.out.parent.iterdir()), [self.out])
 
     def test_killed(self):
@@ -1041,12 +1076,12 @@ class Facts(unittest.TestCase):
 
     def test_features(self):
         """each feature is asked for by a patch, a page or a file of the series"""
-        patches, cover, walk = series.load_patches(PROJECT)
-        tables = [table for _, table in patches]
+        topics, walk = series.load_topics(PROJECT)
+        tables = [table for topic in topics for _, table in topic.patches]
         hooks = walk + [hook for table in tables for hook in table['build'] + table['hook']]
         used = {name for table in tables + hooks for key in ('needs', 'lacks')
                 for name in table.get(key, [])}
-        texts = [cover['message'], *(table['message'] for table in tables),
+        texts = [*(topic.cover['message'] for topic in topics), *(table['message'] for table in tables),
                  *(hook.get('insert', '') for hook in hooks),
                  *(series.read_text(PROJECT / file) for table in tables
                    for file in table.get('files', []))]
