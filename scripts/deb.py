@@ -19,7 +19,8 @@ import time
 import mails
 import packages
 import roots
-from build import SCRIPTS, BuildError, Place, guarded, logged, parser, run, say
+from build import (SCRIPTS, SYSTEM_PATH, BuildError, Place, guarded, logged, parser,
+                   run, say)
 from series import load_bases
 
 PACKAGE = 'qemu-system-ppc'
@@ -150,8 +151,7 @@ def install_build_dependencies(tree):
 def build_here(tree, variables):
     install_build_dependencies(tree)
     say(f'building {PACKAGE} {variables["version"]}')
-    path = 'PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin'
-    logged(['env', path, *(f'{k}={v}' for k, v in environment().items()),
+    logged(['env', SYSTEM_PATH, *(f'{k}={v}' for k, v in environment().items()),
             *make(variables)], tree, 'build.log')
 
 

@@ -15,7 +15,8 @@ import re
 import shlex
 import shutil
 
-from build import PYTHON, BuildError, Place, guarded, logged, parser, run, say
+from build import (PYTHON, SYSTEM_PATH, BuildError, Place, guarded, logged, parser,
+                   run, say)
 
 FILE = '.gitlab-ci.d/migration-compat-ppc64.yml'
 JOB = 'migration-compat-ppc64'
@@ -110,7 +111,7 @@ def run_job(place, tree):
     if os.geteuid():        # GitLab's container is root's
         text = 'apt-get() { sudo apt-get "$@"; }\n' + text
     say(f'running the job {JOB} in {tree}')
-    logged(['env', *(f'{k}={v}' for k, v in variables(jobs).items()),
+    logged(['env', SYSTEM_PATH, *(f'{k}={v}' for k, v in variables(jobs).items()),
             'DEBIAN_FRONTEND=noninteractive', 'bash', '-c', text], tree, 'job.log')
     return (tree / 'job.log').read_text()
 

@@ -13,8 +13,8 @@ import re
 import shutil
 import subprocess
 
-from build import (SCRIPTS, BuildError, Place, files_below, guarded, logged,
-                   parser, say)
+from build import (SCRIPTS, SYSTEM_PATH, BuildError, Place, files_below, guarded,
+                   logged, parser, say)
 from mails import FORMATS
 
 SPEC = 'qemu-system-ppc.spec'
@@ -61,9 +61,8 @@ def make_rpm(place):
     for patch in series.glob('*.patch'):
         shutil.copy2(patch, sources)
     write_spec(top / SPEC, version, series)
-    path = 'PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin'
     say(f'building {version}-{RELEASE}')
-    logged(['env', path, 'rpmbuild', '-bb', '--nodeps', '--define',
+    logged(['env', SYSTEM_PATH, 'rpmbuild', '-bb', '--nodeps', '--define',
             f'_topdir {top}', top / SPEC], top, 'build.log')
     rpm, = (top / 'RPMS').rglob('*.rpm')
     shutil.rmtree(out, ignore_errors=True)
