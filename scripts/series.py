@@ -379,6 +379,22 @@ def check_hook(hook, where):
             raise SeriesError(f'{where}: {flag} goes with {op} only')
 
 
+def binary(text):
+    """Whether git takes a file's text for binary."""
+    return '\0' in text[:8000]
+
+
+def for_patch(result):
+    """The result without the patches of binary files, which patch(1) cannot
+    take, nor can quilt and rpmbuild, which use it."""
+    gone = [p for p in result.patches if any(map(binary, p.text.values()))]
+    return result._replace(
+        patches=[p for p in result.patches if p not in gone],
+        left_out=result.left_out + [
+            (p.topic, p.name, p.subject, 'has binary files, for git alone')
+            for p in gone])
+
+
 def diff(before, after):
     """A unified diff, as lines, between two dicts of path -> text."""
     for path in sorted(after):
@@ -406,13 +422,12 @@ def apply_all(project, base, topics, walk=()):
             raise SeriesError(f'{path}: the tree has this file already')
         if not source.is_file():
             raise SeriesError(f'{file}: the project does not have this file')
+        text = read_text(source)
         try:
-            now[path] = show_steps(base.expand(read_text(source)))
+            now[path] = text if binary(text) else show_steps(base.expand(text))
         except SeriesError as e:
             raise SeriesError(str(e) if 'series/' in str(e) else f'{file}: {e}') from e
         modes[path] = mode(source)
-        if '\0' in now[path]:
-            raise SeriesError(f'{file}: binary; patches cannot carry that')
         return path
 
     def get(path):
@@ -487,6 +502,9 @@ def apply_all(project, base, topics, walk=()):
             raise SeriesError(f'{where}{e}; {base.fits()}') from e
         text = {path: now[path] for path in sorted(path for path in touched if path)
                 if now[path] != before.get(path, original.get(path))}
+        if any(map(binary, text.values())) and (table['build'] or table['hook']):
+            raise SeriesError(f'series/{topic}/{name}.toml: binary files need a patch '
+                              'without hooks, as packages leave it out')
         if text:
             subject, message = (base.expand(table[k]).strip()
                                 for k in ('subject', 'message'))
@@ -534,6 +552,8 @@ def generate(project, tree, out, name=None, signoff=False, form='mail',
     topics = choose_topics(topics, only, without)
     base = Base(project, tree, name, [topic.name for topic in topics])
     result = apply_all(project, base, topics, walk)
+    if form != 'mail':
+        result = for_patch(result)
     shown = [topics[-1].name] if only else [topic.name for topic in topics]
     if not any(p.topic in shown for p in result.patches):
         raise SeriesError(f'no patch{" of " + shown[0] if only else ""} concerns this base')
