@@ -25,7 +25,8 @@ static char *advise_machine(const Judge *j, const char *name)
                                " ppc-insns options", j->to_id, form.like);
     }
     if (dest->product && dest->product->own_machines) {
-        return g_strdup("ppc-insns rewrite --machine pseries-rhel7.3.0");
+        return g_strdup_printf("ppc-insns rewrite --to %s --machine"
+                               " pseries-rhel7.3.0", j->to_id);
     }
     return g_strdup("--like pseries-X.Y, if the destination has that machine,"
                     " to say which one it is like");
