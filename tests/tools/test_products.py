@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests of PowerKVM, RHEL and hostos: what `ppc-insns options` prints, and `rewrite` makes, lets them run on.
 
-    test_products.py --tool ppc-insns [--patched QEMU] [--stock QEMU] [--streams DIRECTORY] [-k PATTERN]
+    test_products.py --tool ppc-insns [--patched QEMU] [--stock QEMU] [--streams DIRECTORY]
 
 Each stream of products/ is converted and loaded, with the command line that the tool prints and the devices that the stream was
 recorded with. The truth is what the guest says then. Without QEMUs, only what needs none runs. Prints TAP.
