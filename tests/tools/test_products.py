@@ -282,7 +282,7 @@ class Products(unittest.TestCase):
                                           "pages": 4096})
                 self.assertIn(b"open, 256 MiB at 0x800000000000000", must("show", stdin=data))
                 for to, how in (("2.6", ("--machine", "pseries-2.6")), ("2.6", ("--machine", "pseries-2.6", "--global", DDW)),
-                                ("7.2", ("--machine", "pseries-2.6")), ("7.2", ("--global", NO_DDW))):
+                                ("7.2", ("--machine", "pseries-2.6")), ("7.2", ("--machine", "pseries-2.7", "--global", NO_DDW))):
                     done = tool("rewrite", "--to", to, "--force", *how, stdin=data)
                     self.assertEqual(done.returncode, 1)
                     self.assertIn(b"has opened a second DMA window", done.stderr)
