@@ -347,7 +347,8 @@ class Build(unittest.TestCase):
     def digest(self):
         """Names and contents of what the series changes in the patched tree, and how many files there are"""
         patched = self.place / "patched"
-        names = (self.place / "patched.applied").read_text().split()
+        names = subprocess.run(["git", "-C", self.place / "git", "diff", "--name-only", "base", "series"], check=True,
+                               capture_output=True, text=True).stdout.split()
         return sum(len(f) for _, _, f in os.walk(patched)), [
             (n, hashlib.sha256((patched / n).read_bytes()).hexdigest()) for n in sorted(names)]
 
@@ -361,23 +362,27 @@ class Build(unittest.TestCase):
         for n in range(10 if OPTIONS.long else 2):
             copying = OPTIONS.long and n % 2
             if copying:
-                shutil.rmtree(self.place / "patched")
+                shutil.rmtree(self.place / RANDOM.choice(["git", "patched"]))
             else:
                 (self.place / "patched/target/ppc/insns-history.c").write_text("stale\n")
             kill_at_random(self.patch(), takes if copying else 2)
             done = self.run_command(*self.patch())
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(self.digest(), wanted)
-        self.assertEqual(self.there(), there | {"lock", "patched", "patched.applied", "series"})
+        self.assertEqual(self.there(), there | {"git", "lock", "patched"})
 
     @needs_mounts
     def test_patched_full_disk(self):
         """the patched tree: on a full disk, one short message, and nothing half-made"""
-        done = self.run_command(*mounted(SMALL, self.place, "20m", *self.build("qemu")))
-        said = done.stderr[:2000]
-        self.assertEqual(done.returncode, 1, said)
-        self.assertRegex(said, r"\A(--- .*\n)*build\.py: .*No space left on device.*\n\Z")
-        self.assertEqual({path.split("/")[0] for path in done.stdout.splitlines()}, self.there() | {"lock", "series"})
+        for size, at in ("20m", "committing"), ("150m", "copying"):
+            with self.subTest(size):
+                done = self.run_command(*mounted(SMALL, self.place, size, *self.build("qemu")))
+                said = done.stderr[:2000]
+                self.assertEqual(done.returncode, 1, said)
+                self.assertRegex(said, rf"\A(--- .*\n)*--- {at} the source.*\n"
+                                 r"build\.py: .*(no space left on the disk|Out of diskspace)\n\Z")
+                left = [path for path in done.stdout.splitlines() if not path.startswith("git/")]
+                self.assertEqual({path.split("/")[0] for path in left}, self.there() | {"git", "lock", "stock"})
 
     def test_binary_killed(self):
         """the binary: killed at random moments while it is built, the next run completes it"""
