@@ -159,7 +159,7 @@ class Repository:
         """The paths that differ from the source; none if nothing was made yet."""
         if not self.git('for-each-ref', f'refs/heads/{revision}'):
             return []
-        return self.names('diff', '--name-only', '--no-renames', '-z', 'base', revision)
+        return self.names('diff', '--name-only', '--no-renames', '-z', 'base', revision, '--')
 
     def check_out(self, revision, directory):
         """Makes the directory's files what the commit or tree has. Only what
@@ -187,7 +187,7 @@ class Repository:
             self.git('worktree', 'add', '-q', '--detach', tree, 'base')
             self.git('am', '-q', '--whitespace=error', *patches, tree=tree,
                      git_dir=tree / '.git')
-            other = self.git('diff', '--stat', branch, 'HEAD', git_dir=tree / '.git')
+            other = self.git('diff', '--stat', branch, 'HEAD', '--', git_dir=tree / '.git')
             return f'git am made another text:\n{other.decode()}' if other else None
         except GitError as e:
             return str(e)

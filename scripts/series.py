@@ -59,8 +59,8 @@ Patch = namedtuple('Patch', 'topic name subject message text')
 class Result(NamedTuple):
     """The series for a tree. original: path -> the tree's own text of each file
     that is touched; modes: path -> mode as git has it; covers: topic -> text of its
-    cover letter, the subject first; shown: the topics that were asked for; alone:
-    without the topics that others come after."""
+    cover letter, the subject first; shown: the topics that were asked for; prefix: of the
+    branches' names, where they are not the whole series."""
     base: 'Base'
     made_for: str
     patches: list[Patch]
@@ -69,11 +69,11 @@ class Result(NamedTuple):
     modes: dict[str, str]
     covers: dict[str, str]
     shown: list[str]
-    alone: bool
+    prefix: str
 
     def branch(self, topic):
         """The name of a topic's branch."""
-        return f'alone/{topic}' if self.alone else topic
+        return self.prefix + topic
 
     def final(self):
         """path -> text of each file that is touched, with all patches."""
@@ -565,7 +565,7 @@ def fit(project, tree, name=None, signoff=False, without=(), only=None):
     covers = {topic.name: cover_letter(topic, base, made_for, patches, left_out, signoff)
               for topic in topics if topic.name in having}
     return Result(base, made_for, patches, left_out, original, modes, covers, shown,
-                  bool(only))
+                  'alone/' if only else '')
 
 
 def commit(repo, result, paths=None):
@@ -575,7 +575,7 @@ def commit(repo, result, paths=None):
     start = {'base': base} | dict(zip(
         map(result.branch, result.covers),
         [base, *(f'refs/heads/{result.branch(topic)}' for topic in result.covers)]))
-    if not result.alone:
+    if not result.prefix:
         start['series'] = f'refs/heads/{[*result.covers][-1]}'
     repo.commit([(result.branch(p.topic), f'{p.subject}\n\n{p.message}\n',
                   {path: (result.modes[path], text) for path, text in p.text.items()})

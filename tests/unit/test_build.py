@@ -182,6 +182,18 @@ class Trees(unittest.TestCase):
         with self.assertRaisesRegex(PlainError, 'git apply failed: .*d/one.c'):
             repo.with_patches('series', [diff, diff])
 
+    def test_mails(self):
+        """git am of the mails makes the branch again, or it is said what else"""
+        self.made()
+        repo, am = Repository(self.git, PROJECT), self.tmp / 'am'
+        mail = self.tmp / 'source/mail'
+        mail.write_bytes(repo.git('format-patch', '--stdout', 'base..series'))
+        self.assertIsNone(repo.am_problem('series', [mail], am))
+        self.assertRegex(repo.am_problem('base', [mail], am), r'(?s)another text:.* d/one.c .* 2 files changed')
+        mail.write_text(mail.read_text().replace('-one', '-two'))
+        self.assertRegex(repo.am_problem('series', [mail], am), r'\Agit am failed: .*d/one.c')
+        self.assertFalse(am.exists())
+
     def test_built(self):
         """what is built in the source stays there, and what is built in the copy stays, too; a submodule is files"""
         self.write(**{'build/build.ninja': 'x\n', 'build/large.o': 'x\n', '.git/config': 'x\n', 'sub/file': 'x\n'})
