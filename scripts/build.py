@@ -36,6 +36,7 @@ import time
 import tomllib
 from pathlib import Path
 
+import distribution
 import mails
 import series
 from process import LOCKS, TAIL, BuildError, child, finish, guarded, run, say
@@ -66,13 +67,6 @@ RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 # subprojects of meson later.
 SUBMODULES = ['ui/keycodemapdb', 'tests/fp/berkeley-softfloat-3',
               'tests/fp/berkeley-testfloat-3']
-
-
-def run_script(name, *args, **kwargs):
-    """Runs one of our own scripts, which says itself what went wrong."""
-    if finish([sys.executable, SCRIPTS / name, *args], pass_fds=LOCKS,
-              **kwargs).returncode:
-        raise SystemExit(1)
 
 
 class Place:
@@ -115,15 +109,18 @@ class Place:
             finally:
                 LOCKS.remove(lock.fileno())
 
+    def get(self, what, out):
+        distribution.get(self.base or 'apt', series.load_bases(PROJECT)['bases'], out,
+                         what)
+
     def get_source(self):
         if self.base and not (self.source / 'VERSION').exists():
             say(f'getting the source of {self.base}')
-            run_script('qemu-source.py', self.base, self.source)
+            self.get('source', self.source)
 
     def get_stock(self):
         """For a tree by path: that of the release that the machine runs."""
-        run_script('qemu-source.py', '--stock', self.base or 'apt',
-                   self.stock.parent)
+        self.get('stock', self.stock.parent)
 
     def check_source(self):
         """Refuses a source that cannot be built, with all that it lacks."""
@@ -159,7 +156,7 @@ class Place:
             return
         say('getting the meson of {}: {} is needed, and this machine has {}'
             .format(self.base, *versions))
-        run_script('qemu-source.py', '--package', 'meson', self.base, meson)
+        self.get('meson', meson)
 
     @functools.cached_property
     def repository(self):

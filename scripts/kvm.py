@@ -80,7 +80,7 @@ class Lab:
             self.build()
             self.make_share()
             self.make_initramfs()
-        except (packages.PackageError, harness.HarnessError) as e:
+        except harness.HarnessError as e:
             raise BuildError(str(e)) from e
 
     def get_root(self):
@@ -100,13 +100,8 @@ class Lab:
                       if name.startswith('linux-image-')]
             if not kernel:
                 raise BuildError(f'{guest.METAPACKAGE} of {suite} names no kernel')
-            apt.run('apt-get', 'install', '-y', '--download-only',
-                    '--no-install-recommends', kernel[0], *PACKAGES, show=True)
             new = work / 'unpacked'
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
-            for package in sorted((work / 'cache/archives').glob('*.deb')):
-                apt.run('dpkg-deb', '-x', str(package), str(new))
+            apt.unpack([kernel[0], *PACKAGES], new, True)
             for path in new.rglob('*'):     # or they would leave the directory
                 if path.is_symlink() and path.readlink().is_absolute():
                     target = os.path.relpath(f'{new}{path.readlink()}', path.parent)

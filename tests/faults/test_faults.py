@@ -148,21 +148,20 @@ class Mirror(http.server.SimpleHTTPRequestHandler):
             super().copyfile(source, outputfile)
 
 
-# qemu-source.py on a machine whose package sources are as told
+# distribution.py on a machine whose package sources are as told
 SCRIPT = """
-import importlib.util, os, sys
-sys.path.insert(0, os.path.dirname(sys.argv[1]))
-spec = importlib.util.spec_from_file_location('qemu_source', sys.argv[1])
-qs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(qs)
-qs.machine = lambda: ('debian', 'bookworm', {'a.list': sys.argv[2]})
-sys.argv[0] = sys.argv[1]
-sys.exit(qs.main(['debian/bookworm', sys.argv[3]]))
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import distribution, process
+distribution.machine = lambda: ('debian', 'bookworm', {'a.list': sys.argv[2]})
+sys.argv[0] = 'distribution.py'
+process.guarded(lambda: distribution.get('debian/bookworm', {'debian/bookworm': {'suite': 'bookworm'}}, Path(sys.argv[3])))
 """
 
 
 class Source(unittest.TestCase):
-    """qemu-source.py, with a small package from a mirror on this machine"""
+    """distribution.py, with a small package from a mirror on this machine"""
 
     # That mirror is asked for it, and not what the machine has for a proxy.
     direct = os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
@@ -210,7 +209,7 @@ class Source(unittest.TestCase):
         self.addCleanup(setattr, Mirror, "cut", None)
 
     def script(self, port=None):
-        return [sys.executable, "-c", SCRIPT, PROJECT / "scripts/qemu-source.py",
+        return [sys.executable, "-c", SCRIPT, PROJECT / "scripts",
                 f"deb [trusted=yes] http://127.0.0.1:{port or self.port}/ bookworm main\n", self.out]
 
     def get(self, port=None, prefix=()):
@@ -220,7 +219,7 @@ class Source(unittest.TestCase):
     def check_none(self, done, message):
         """It says in a few lines what is wrong, and the directory is not there."""
         self.assertEqual(done.returncode, 1, done.stderr[-2000:])
-        last = done.stderr[done.stderr.index("qemu-source.py: "):]
+        last = done.stderr[done.stderr.index("distribution.py: "):]
         self.assertLessEqual(last.count("\n"), 3, last)
         self.assertRegex(last, message)
         self.assertNotIn("Traceback", done.stderr)
@@ -237,7 +236,7 @@ class Source(unittest.TestCase):
         self.check_whole()
 
     def test_killed(self):
-        """qemu-source.py is killed at random moments"""
+        """distribution.py is killed at random moments"""
         begun = time.monotonic()
         self.check_next()
         takes = time.monotonic() - begun
