@@ -163,11 +163,11 @@ class Place:
         """Its git repository, for when the place is locked."""
         return Repository(self.dir / 'git', PROJECT)
 
-    def commit(self, signoff=False, topic=None):
+    def commit(self, signoff=False, topic=None, form='mail'):
         """Makes the series, or one topic of it, as branches of the repository;
         returns both."""
         result = series.fit(PROJECT, self.source, self.base if self.base != 'apt' else None,
-                            signoff, self.without, topic)
+                            signoff, self.without, topic, form)
         repo = self.repository
         if not (repo.path / 'base.index').exists():
             say('committing the source to git/')
@@ -179,7 +179,7 @@ class Place:
         """Writes the patches, or those of a topic, to out; returns them in order."""
         out = (Path(out) if out else self.series).absolute()
         mails.check_out(out)
-        repo, result = self.commit(signoff, topic)
+        repo, result = self.commit(signoff, topic, form)
         series.write(repo, result, out, form, signoff)
         if not quiet:
             print(*series.describe(result), sep='\n', flush=True)

@@ -196,8 +196,10 @@ def complaints(tree, patch):
     p = subprocess.run(
         ['perl', tree / 'scripts/checkpatch.pl', '--no-signoff', patch],
         cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    # 10.0's asks this of binary files, too
+    said = re.sub(r"(?m)^WARNING: Does new file '\S+\.(bin|xz)' need 'SPDX.*\n", '', p.stdout)
     # the series has its entry for MAINTAINERS in its last patch
-    found = [block for block in p.stdout.split('\n\n')
+    found = [block for block in said.split('\n\n')
              if re.match(r'(ERROR|WARNING)', block)
              and 'added, moved or deleted file' not in block]
     if not re.search(r'^total: \d+ errors', p.stdout, re.M):
@@ -276,8 +278,10 @@ def check_deb_src(tally, place):
         env={**os.environ, 'QUILT_PATCHES': 'debian/patches'},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ours = push.stdout.partition('insns-compat-')[2]    # one after the other
-    bad = [path for path in place.repository.changed() if not (tree / path).is_file() or
-           (tree / path).read_bytes() != (place.patched / path).read_bytes()]
+    bad = [path for path in place.repository.changed()
+           if not path.startswith('tests/data/') and (     # for git alone
+               not (tree / path).is_file() or
+               (tree / path).read_bytes() != (place.patched / path).read_bytes())]
     shutil.rmtree(tree)
     fits = not push.returncode and ours and 'Hunk' not in ours
     tally.verdicts(f'series, {dsc.name}', [
@@ -291,7 +295,8 @@ def check_built(tally, tree, out, tests=None, **env):
     if not has_streams(tree):
         cannot += r'|this QEMU has no pseries-2\.\d'
     for test in tests or tests_in(tree):
-        tally.run(f'{tree.name} QEMU, {test}', [out / test, '--tap', '-k'],
+        tally.run(f'{tree.name} QEMU, {test}',
+                  ['env', '-C', out, out / test, '--tap', '-k'],    # for its data
                   cannot, QTEST_QEMU_BINARY=str(out / EMULATOR), **env)
 
 
@@ -317,7 +322,8 @@ def check_gitlab(tally, place):
     with tempfile.TemporaryDirectory() as top:
         (Path(top) / 'build').symlink_to(place.bin)
         (Path(top) / 'build-previous').symlink_to(place.stock.parent)
-        (Path(top) / 'VERSION').symlink_to(place.patched / 'VERSION')
+        for name in 'VERSION', 'tests':
+            (Path(top) / name).symlink_to(place.patched / name)
         for line in job['script']:
             tally.run(f'gitlab-ci: {line}', [
                 'bash', '-eo', 'pipefail', '-c', f'cd {top}\n{line}'],

@@ -10,8 +10,7 @@ series/bases.toml, whose source is fetched if it is not there. For each tree
   distributions backport);
 - git am takes the patches, and leaves the text that the generator made;
 - each topic fits without the others, but for those that it says it is on;
-- the tree's own checkpatch.pl has nothing to say of them (the recorded streams
-  are left out: 3,000 lines of numbers, which take it minutes);
+- the tree's own checkpatch.pl has nothing to say of them;
 - with --compile, and where the tree has meson and all that its configure
   looks for: the compiler reads each C file that the patches touch, with the
   options of the tree's own build and -fsyntax-only, and has nothing to say.
@@ -20,7 +19,6 @@ series/bases.toml, whose source is fetched if it is not there. For each tree
 import argparse
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -36,7 +34,6 @@ from process import BuildError, PlainError, guarded, run
 from repository import Repository, files_below
 
 BUILDS = PROJECT / 'build/check-bases'      # kept, so that the next run is quick
-STREAMS = r'/ppc-insns-streams/qemu-\S+\.h\.inc'
 SMALLEST = 'insns-history.c'    # is compiled, as what it needs is made first
 
 
@@ -117,9 +114,6 @@ def check_tree(name, tree, compiling):
             raise Misfit(problem)
         how = compiled(BUILDS / name, tree, result) if compiling else None
         for patch in patches:
-            mail, *diffs = re.split(r'(?m)^(?=diff --git )', patch.read_text())
-            patch.write_text(mail + ''.join(
-                d for d in diffs if not re.match(rf'.*{STREAMS}', d)))
             if said := complaints(tree, patch):
                 raise Misfit(f'{patch.name}: checkpatch.pl:\n' + '\n'.join(said))
         seen = [f'{len(patches)} patches of {len(result.shown)} topics', 'git am',

@@ -404,6 +404,19 @@ def check_hook(hook, where):
             raise SeriesError(f'{where}: {flag} goes with {op} only')
 
 
+def binary(text):
+    """Whether git takes a file's text for binary."""
+    return '\0' in text[:8000]
+
+
+def for_patch(patches, left_out):
+    """Both without the patches of binary files, which patch(1) cannot take, nor
+    can quilt and rpmbuild, which use it."""
+    gone = [p for p in patches if any(map(binary, p.text.values()))]
+    return [p for p in patches if p not in gone], [*left_out, *(
+        (p.topic, p.name, p.subject, 'has binary files, for git alone') for p in gone)]
+
+
 def diff(before, after):
     """A unified diff, as lines, between two dicts of path -> text."""
     for path in sorted(after):
@@ -431,13 +444,12 @@ def apply_all(project, base, topics, walk=()):
             raise SeriesError(f'{path}: the tree has this file already')
         if not source.is_file():
             raise SeriesError(f'{file}: the project does not have this file')
+        text = read_text(source)
         try:
-            now[path] = show_steps(base.expand(read_text(source)))
+            now[path] = text if binary(text) else show_steps(base.expand(text))
         except SeriesError as e:
             raise SeriesError(str(e) if 'series/' in str(e) else f'{file}: {e}') from e
         modes[path] = mode(source)
-        if '\0' in now[path]:
-            raise SeriesError(f'{file}: binary; patches cannot carry that')
         return path
 
     def get(path):
@@ -512,6 +524,9 @@ def apply_all(project, base, topics, walk=()):
             raise SeriesError(f'{where}{e}; {base.fits()}') from e
         text = {path: now[path] for path in sorted(path for path in touched if path)
                 if now[path] != before.get(path, original.get(path))}
+        if any(map(binary, text.values())) and (table['build'] or table['hook']):
+            raise SeriesError(f'series/{topic}/{name}.toml: binary files need a patch '
+                              'without hooks, as packages leave it out')
         if text:
             subject, message = (base.expand(table[k]).strip()
                                 for k in ('subject', 'message'))
@@ -548,14 +563,17 @@ def cover_letter(topic, base, made_for, patches, left_out, signoff):
                         '\n'.join(notes)])
 
 
-def fit(project, tree, name=None, signoff=False, without=(), only=None):
+def fit(project, tree, name=None, signoff=False, without=(), only=None,
+        form='mail'):
     """The series for a tree, as a Result. name: a base that the tree is to be;
-    without: topics to leave out; only: just this one, on what it needs. Reads the
-    tree and writes nothing. Raises SeriesError."""
+    without: topics to leave out; only: just this one, on what it needs; form: what is
+    to be written of it. Reads the tree and writes nothing. Raises SeriesError."""
     topics, walk = load_topics(project)
     topics = choose_topics(topics, only, without)
     base = Base(project, tree, name, [topic.name for topic in topics])
     patches, left_out, original, modes = apply_all(project, base, topics, walk)
+    if form != 'mail':
+        patches, left_out = for_patch(patches, left_out)
     having = {p.topic for p in patches}
     shown = [topic.name for topic in topics[-1 if only else 0:] if topic.name in having]
     if not shown:
@@ -565,7 +583,7 @@ def fit(project, tree, name=None, signoff=False, without=(), only=None):
     covers = {topic.name: cover_letter(topic, base, made_for, patches, left_out, signoff)
               for topic in topics if topic.name in having}
     return Result(base, made_for, patches, left_out, original, modes, covers, shown,
-                  'alone/' if only else '')
+                  'alone/' if only else '' if form == 'mail' else 'packages/')
 
 
 def commit(repo, result, paths=None):
@@ -634,7 +652,8 @@ def main():
     if not (args.out or args.check):
         parser.error('--out or --check is needed')
     mails.check_format(args.format)
-    result = fit(args.project, args.tree, args.base, args.signoff, args.without, args.topic)
+    result = fit(args.project, args.tree, args.base, args.signoff, args.without, args.topic,
+                 args.format)
     if not args.check:
         out = args.out.absolute()
         mails.check_out(out)

@@ -858,7 +858,7 @@ static void test_refused(const void *data)
     }
 }
 
-@{needs:caps}
+@{needs:caps,fixes}
 /* pseries-2.6 is older than capabilities: TCG needs no cap-htm=off. */
 static void test_htm_under_tcg(const void *data)
 {
@@ -883,7 +883,7 @@ static void test_htm_under_tcg(const void *data)
 }
 
 @{end}
-@{needs:iommu_v3}
+@{needs:iommu_v3,fixes}
 /* Up to pseries-7.0, version 2 is sent, and version 3 is taken, too. */
 static void test_iommu_version(const void *data)
 {
@@ -948,7 +948,7 @@ int main(int argc, char **argv)
         "powernv8", "powernv9", "powernv10", "mac99", "ppce500", "g3beige",
 @{end}
     };
-@{needs:iommu_v3}
+@{needs:iommu_v3,fixes}
     static const char *const iommu[] = {
         "pseries-2.6", "pseries-7.0", "pseries",
     };
@@ -996,14 +996,14 @@ int main(int argc, char **argv)
              "pseries-2.7 -cpu POWER8_v2.0", test_hotplug);
     add_test("hotplug/pseries", "pseries",
              "pseries -cpu POWER8_v2.0,insns-compat=2.7", test_hotplug);
-@{needs:iommu_v3}
+@{needs:iommu_v3,fixes}
     for (i = 0; i < ARRAY_SIZE(iommu); i++) {
         g_autofree char *name = g_strdup_printf("iommu/%s", iommu[i]);
 
         add_test(name, iommu[i], iommu[i], test_iommu_version);
     }
 @{end}
-@{needs:caps}
+@{needs:caps,fixes}
 @{needs:qtest_has_accel}
     if (qtest_has_accel("tcg")) {
         add_test("htm-under-tcg", "pseries-2.6", NULL, test_htm_under_tcg);

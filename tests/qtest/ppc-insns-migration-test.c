@@ -1,8 +1,9 @@
 /*
  * QTest for the PowerPC instruction groups in migration streams
  *
- * Loads streams that were recorded with QEMU 2.6.0 and listens to the guest in
- * them, ppc-insns-streams/guest.S.  It reports about every 20 ms on its console
+ * Loads streams that were recorded with old releases and listens to the guest
+ * in them, tests/data/ppc-insns/guest.S.  It reports about every 20 ms on its
+ * console
  *
  *   <count, 8 hexadecimal digits> <ok, or BAD> <letters>
  *
@@ -11,13 +12,14 @@
  * B bctar, V vaddudm, X lxvd2x, Q lq, F dadd.  A stream is loaded if the
  * guest counts on, is ok, and has the right letters.
  *
- * Two streams are part of this test.  QTEST_PPC_INSNS_STREAMS may name a
- * directory with more, and their MANIFEST.tsv.
+ * The streams are in tests/data/ppc-insns, which the build directory has, too;
+ * QTEST_PPC_INSNS_STREAMS may name a directory instead.  The name of each
+ * says how it was made: qemu-RELEASE-MACHINE-CPU[-smpN].stream.xz.
  *
  * Guests also move to another process, live; if QTEST_QEMU_BINARY_SRC or
  * QTEST_QEMU_BINARY_DST names another QEMU, from or to that one.  They are
- * those of the two streams or, with QTEST_QEMU_MACHINE_TYPE, those of that
- * machine version, or one that is started afresh.
+ * those of two streams or, with QTEST_QEMU_MACHINE_TYPE, those of that machine
+ * version, or one that is started afresh.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -61,43 +63,28 @@ static QDict *skip_events(QTestState *qts, QDict *answer)
 /* Reports that make us believe that the guest runs */
 #define REPORTS 5
 
-typedef struct Stream {
-    const char *name;
+typedef struct Guest {
+    const char *file;       /* its stream, or the program to start */
     const char *machine;
     const char *cpu;
-    const char *letters;
-    const char *const *text;
-} Stream;
+    const char *smp;
+} Guest;
 
-static const char *const power7_text[] = {
-#include "ppc-insns-streams/qemu-2.6.0-pseries-2.6-POWER7.h.inc"
-    NULL
+static const Guest power7 = {
+    "qemu-2.6.0-pseries-2.6-POWER7.stream.xz", "pseries-2.6", "POWER7", "1"
 };
 
-static const char *const power8_text[] = {
-#include "ppc-insns-streams/qemu-2.6.0-pseries-2.6-POWER8.h.inc"
-    NULL
-};
-
-/* guest.bin, which is in the RAM of the streams, too */
-static const char *const guest_text[] = {
-#include "ppc-insns-streams/guest.h.inc"
-    NULL
-};
-
-static const Stream power7 = {
-    "2.6.0-pseries-2.6-POWER7", "pseries-2.6", "POWER7", "aDbvXqF", power7_text
-};
-
-static const Stream power8 = {
-    "2.6.0-pseries-2.6-POWER8", "pseries-2.6", "POWER8", "aDBVXQF", power8_text
+static const Guest power8 = {
+    "qemu-2.6.0-pseries-2.6-POWER8.stream.xz", "pseries-2.6", "POWER8", "1"
 };
 
 #define ENV_SRC "QTEST_QEMU_BINARY_SRC"
 #define ENV_DST "QTEST_QEMU_BINARY_DST"
 #define ENV_MACHINE "QTEST_QEMU_MACHINE_TYPE"
+#define ENV_STREAMS "QTEST_PPC_INSNS_STREAMS"
 
 static char *dir;
+static const char *streams = "tests/data/ppc-insns";
 static const char *qemu_binary;
 
 /* A path in the directory of this test; to be freed */
@@ -116,67 +103,61 @@ static uint64_t next_number(const char **p, int base)
     return number;
 }
 
-/*
- * Writes a file from its text: "x" bytes, hexadecimal; "0" a number of zero
- * bytes; "p" records of a 64-bit number and a zero byte: the first number, the
- * step to the next, and how many there are.
- */
-static void write_text(const char *const *text, const char *path)
+static bool is_stream(const Guest *guest)
 {
-    GByteArray *bytes = g_byte_array_new();
-    static const uint8_t zeros[4096];
-    size_t i;
-
-    for (i = 0; text[i]; i++) {
-        const char *p = text[i] + 1;
-
-        if (text[i][0] == 'x') {
-            for (p++; *p; p += 2) {
-                uint8_t byte = g_ascii_xdigit_value(p[0]) << 4 |
-                               g_ascii_xdigit_value(p[1]);
-
-                g_byte_array_append(bytes, &byte, 1);
-            }
-        } else if (text[i][0] == '0') {
-            uint64_t left = next_number(&p, 10);
-
-            while (left) {
-                size_t n = MIN(left, sizeof(zeros));
-
-                g_byte_array_append(bytes, zeros, n);
-                left -= n;
-            }
-        } else {
-            uint64_t number = next_number(&p, 16);
-            uint64_t step = next_number(&p, 16);
-            uint64_t count = next_number(&p, 10);
-
-            for (; count; count--, number += step) {
-                uint64_t be = GUINT64_TO_BE(number);
-
-                g_byte_array_append(bytes, (uint8_t *)&be, sizeof(be));
-                g_byte_array_append(bytes, zeros, 1);
-            }
-        }
-    }
-    g_assert_true(g_file_set_contents(path, (char *)bytes->data, bytes->len,
-                                      NULL));
-    g_byte_array_free(bytes, true);
+    return g_str_has_suffix(guest->file, ".xz");
 }
 
-/* The command line for a guest, without -machine, -cpu and -incoming */
-static char *guest_args(const char *console)
+/* Whether @guest can be had here; if not, the test is skipped. */
+static bool have(const Guest *guest)
 {
-    g_autofree char *firmware = path_of("firmware");
+    g_autofree char *path = g_build_filename(streams, guest->file, NULL);
+    g_autofree char *xz = g_find_program_in_path("xz");
+    g_autofree char *why = NULL;
 
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        why = g_strdup_printf("there is no %s", path);
+    } else if (is_stream(guest) && !xz) {
+        why = g_strdup("xz is not installed");
+    }
+    if (why) {
+        g_test_skip(why);
+    }
+    return !why;
+}
+
+/*
+ * The command line for @guest, without -machine and -cpu.  A stream brings all
+ * of the guest's memory, so that any file will do for -bios.
+ */
+static char *guest_args(const Guest *guest, const char *console)
+{
 @{lacks:accel_option}
     return g_strdup_printf("-nodefaults -vga none -M accel=tcg -m 256"
 @{else}
     return g_strdup_printf("-nodefaults -vga none -accel tcg -m 256"
 @{end}
-                           " -bios %s"
+                           " -smp %s -bios %s/%s"
                            " -chardev file,id=vt,path=%s -serial chardev:vt",
-                           firmware, console);
+                           guest->smp, streams, guest->file, console);
+}
+
+static char *load_option(const Guest *guest)
+{
+    return g_strdup_printf("-incoming 'exec:xz -dc %s/%s'", streams,
+                           guest->file);
+}
+
+/* The letters of a guest whose machine version shows what its release had */
+static const char *letters_of(const Guest *guest)
+{
+    if (!is_stream(guest)) {
+        return NULL;
+    }
+    if (g_str_has_prefix(guest->cpu, "POWER8")) {
+        return "aDBVXQF";
+    }
+    return strcmp(guest->machine, "pseries-2.7") ? "aDbvXqF" : "aDbvXQF";
 }
 
 /*
@@ -272,36 +253,28 @@ static QTestState *GCC_FMT_ATTR(1, 2) qtest_initf(const char *fmt, ...)
 }
 
 @{end}
-static void load_and_check(const char *machine, const char *cpu,
-                           const char *more, const char *incoming,
-                           const char *letters)
-{
-    g_autofree char *console = path_of("console");
-    g_autofree char *args = guest_args(console);
-    QTestState *qts;
-
-    g_remove(console);
-    qts = qtest_initf("%s -machine %s -cpu %s %s -incoming '%s'", args,
-                      machine, cpu, more, incoming);
-    check_guest(console, letters);
-    qtest_quit(qts);
-}
-
 static void test_load(const void *data)
 {
-    const Stream *stream = data;
-    g_autofree char *path = path_of("stream");
-    g_autofree char *incoming = g_strdup_printf("exec:cat %s", path);
+    const Guest *guest = data;
+    g_autofree char *console = path_of("console");
+    g_autofree char *args = guest_args(guest, console);
+    g_autofree char *load = load_option(guest);
+    QTestState *qts;
 
-    write_text(stream->text, path);
-    load_and_check(stream->machine, stream->cpu, "", incoming,
-                   stream->letters);
+    if (!have(guest)) {
+        return;
+    }
+    g_remove(console);
+    qts = qtest_initf("%s -machine %s -cpu %s %s", args, guest->machine,
+                      guest->cpu, load);
+    check_guest(console, letters_of(guest));
+    qtest_quit(qts);
 }
 
 /* Loads that go wrong, or with a warning, and what must be said of them */
 static const struct {
     const char *name;
-    const Stream *stream;
+    const Guest *guest;
     const char *machine;
     const char *cpu;
     bool loads;
@@ -338,10 +311,10 @@ static const struct {
 static void test_judged(const void *data)
 {
     int i = GPOINTER_TO_INT(data);
-    g_autofree char *path = path_of("stream");
     g_autofree char *console = path_of("console");
     g_autofree char *messages = path_of("messages");
-    g_autofree char *args = guest_args(console);
+    g_autofree char *args = guest_args(judged[i].guest, console);
+    g_autofree char *load = load_option(judged[i].guest);
     g_autofree char *command = NULL;
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
@@ -352,11 +325,13 @@ static void test_judged(const void *data)
     size_t w;
     int status = 0;
 
-    write_text(judged[i].stream->text, path);
+    if (!have(judged[i].guest)) {
+        return;
+    }
     g_remove(console);
     command = g_strdup_printf("exec %s %s -display none -machine %s -cpu %s"
-                              " -incoming 'exec:cat %s' 2>%s", qemu_binary,
-                              args, judged[i].machine, judged[i].cpu, path,
+                              " %s 2>%s", qemu_binary, args,
+                              judged[i].machine, judged[i].cpu, load,
                               messages);
     argv[2] = command;
     g_assert_true(g_spawn_async(NULL, (char **)argv, NULL,
@@ -385,11 +360,11 @@ static void test_judged(const void *data)
     }
 }
 
-/* A QEMU for @stream's guest; with @incoming, it waits for it to move in. */
-static QTestState *start_for(const Stream *stream, const char *binary,
+/* A QEMU for @guest; with @incoming, it waits for it to move in. */
+static QTestState *start_for(const Guest *guest, const char *binary,
                              const char *console, const char *incoming)
 {
-    g_autofree char *args = guest_args(console);
+    g_autofree char *args = guest_args(guest, console);
     QTestState *qts;
 @{lacks:caps}
     const char *htm = "";
@@ -398,13 +373,13 @@ static QTestState *start_for(const Stream *stream, const char *binary,
      * A QEMU that takes the machine version's default for HTM seriously under
      * TCG has to be told that it is off, and so has the other side.
      */
-    const char *htm = g_str_has_prefix(stream->cpu, "POWER7") ?
+    const char *htm = g_str_has_prefix(guest->cpu, "POWER7") ?
                       "" : ",cap-htm=off";
 @{end}
 
     g_setenv("QTEST_QEMU_BINARY", binary, true);
-    qts = qtest_initf("%s -machine %s%s -cpu %s %s", args, stream->machine, htm,
-                      stream->cpu, incoming);
+    qts = qtest_initf("%s -machine %s%s -cpu %s %s", args, guest->machine, htm,
+                      guest->cpu, incoming);
     g_setenv("QTEST_QEMU_BINARY", qemu_binary, true);
     return qts;
 }
@@ -439,113 +414,85 @@ static void wait_until_moved(QTestState *from, const char *uri)
  */
 static void test_move(const void *data)
 {
-    const Stream *stream = data;
+    const Guest *guest = data;
     const char *src = getenv(ENV_SRC);
     const char *dst = getenv(ENV_DST);
     const char *const hops[] = { qemu_binary, src ?: dst ?: qemu_binary,
                                  src ? qemu_binary : NULL };
-    g_autofree char *path = path_of("stream");
     g_autofree char *socket = path_of("socket");
     g_autofree char *uri = g_strdup_printf("unix:%s", socket);
     g_autofree char *move_in = g_strdup_printf("-incoming %s", uri);
-    g_autofree char *load = g_strdup_printf("-incoming 'exec:cat %s'", path);
-    const char *incoming = stream->text ? load : "";
+    g_autofree char *load = load_option(guest);
+    const char *incoming = is_stream(guest) ? load : "";
     QTestState *from = NULL, *to;
     size_t i;
 
-    if (!machines_have(hops[1], stream->machine)) {
-        skip(hops[1], stream->machine);
+    if (!machines_have(hops[1], guest->machine)) {
+        skip(hops[1], guest->machine);
         return;
     }
-    if (stream->text) {
-        write_text(stream->text, path);
+    if (!have(guest)) {
+        return;
     }
-    for (i = src && !stream->text; i < ARRAY_SIZE(hops) && hops[i]; i++) {
+    for (i = src && !is_stream(guest); i < ARRAY_SIZE(hops) && hops[i]; i++) {
         g_autofree char *name = g_strdup_printf("console%zu", i);
         g_autofree char *console = path_of(name);
 
         g_remove(console);
-        to = start_for(stream, hops[i], console, incoming);
+        to = start_for(guest, hops[i], console, incoming);
         if (from) {
             wait_until_moved(from, uri);
             qtest_quit(from);
         }
         /* Only this QEMU can be relied on to show just what 2.6 had. */
         check_guest(console, strcmp(hops[i], qemu_binary) ? NULL
-                                                          : stream->letters);
+                                                          : letters_of(guest));
         from = to;
         incoming = move_in;
     }
     qtest_quit(from);
 }
 
-/*
- * The letters that a recorded guest has here.  2.7.0 let guests of older
- * machine versions see all of its groups, so POWER7 had lq.
- */
-static char *letters_here(const char *machine, const char *cpu,
-                          const char *letters)
+/* Adds a test for each stream in the directory that has this guest in it. */
+static void add_loads(void)
 {
-    char *here = g_strdup(letters);
+    g_autoptr(GRegex) regex = g_regex_new(
+        "^qemu-([0-9.]+-(pseries-[0-9.]+)-([^-]+)(-smp([0-9]+))?(-waiting)?)"
+        "[.]stream[.]xz$", 0, 0, NULL);
+    g_autoptr(GError) error = NULL;
+    GDir *files = g_dir_open(streams, 0, &error);
+    const char *file;
 
-    if (g_str_has_prefix(cpu, "POWER7") && strcmp(machine, "pseries-2.7")) {
-        g_strdelimit(here, "Q", 'q');
-    }
-    return here;
-}
-
-static void test_directory(const void *data)
-{
-    const char *streams = getenv("QTEST_PPC_INSNS_STREAMS");
-    const char *row = data;
-    g_auto(GStrv) columns = g_strsplit(row, "\t", 0);
-    g_autofree char *xz = g_find_program_in_path("xz");
-    g_autofree char *letters = NULL;
-    g_autofree char *incoming = NULL;
-    g_autofree char *smp = NULL;
-
-    if (!xz) {
-        g_test_skip("xz is not installed");
+    if (!files) {
+        if (getenv(ENV_STREAMS)) {
+            g_error(ENV_STREAMS ": %s", error->message);
+        }
         return;
     }
-    letters = letters_here(columns[2], columns[3], columns[10]);
-    incoming = g_strdup_printf("exec:xz -dc %s/%s", streams, columns[0]);
-    smp = g_strdup_printf("-smp %s", columns[4]);
-    load_and_check(columns[2], columns[3], smp, incoming, letters);
-}
+    while ((file = g_dir_read_name(files))) {
+        g_autoptr(GMatchInfo) match = NULL;
 
-static void add_directory(void)
-{
-    const char *streams = getenv("QTEST_PPC_INSNS_STREAMS");
-    g_autofree char *path = g_build_filename(streams, "MANIFEST.tsv", NULL);
-    g_autofree char *text = NULL;
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) rows = NULL;
-    int i;
+        if (g_regex_match(regex, file, 0, &match)) {
+            g_autofree char *stem = g_match_info_fetch(match, 1);
+            g_autofree char *name = g_strdup_printf("load/%s", stem);
+            Guest *guest = g_new0(Guest, 1);
+            char *smp = g_match_info_fetch(match, 5);
 
-    if (!g_file_get_contents(path, &text, NULL, &error)) {
-        g_error("QTEST_PPC_INSNS_STREAMS: %s", error->message);
-    }
-    rows = g_strsplit(text, "\n", 0);
-    for (i = 1; rows[i] && *rows[i]; i++) {
-        g_auto(GStrv) columns = g_strsplit(rows[i], "\t", 0);
-        g_autofree char *name = NULL;
-
-        g_assert_cmpint(g_strv_length(columns), >=, 12);
-        if (columns[12] && strcmp(columns[12], "counting")) {
-            continue;       /* the stream of another guest */
+            guest->file = g_strdup(file);
+            guest->machine = g_match_info_fetch(match, 2);
+            guest->cpu = g_match_info_fetch(match, 3);
+            guest->smp = smp && *smp ? smp : "1";
+            add_test(name, guest->machine, guest, test_load);
         }
-        name = g_strdup_printf("directory/%s", columns[0]);
-        add_test(name, g_strdup(columns[2]), g_strdup(rows[i]), test_directory);
     }
+    g_dir_close(files);
 }
 
 int main(int argc, char **argv)
 {
-    const Stream *const streams[] = { &power7, &power8 };
-    Stream afresh = { .cpu = "POWER8", .machine = getenv(ENV_MACHINE) };
+    const Guest *const recorded[] = { &power7, &power8 };
+    const Guest afresh = { "guest.bin", getenv(ENV_MACHINE), "POWER8", "1" };
     bool moves = false;
-    g_autofree char *firmware = NULL;
     GDir *files;
     const char *name;
     size_t i;
@@ -570,16 +517,18 @@ int main(int argc, char **argv)
 
     dir = g_dir_make_tmp("ppc-insns-migration-XXXXXX", NULL);
     g_assert_nonnull(dir);
-    firmware = path_of("firmware");
-    write_text(guest_text, firmware);
+    if (getenv(ENV_STREAMS)) {
+        streams = getenv(ENV_STREAMS);
+    }
 
-    for (i = 0; i < ARRAY_SIZE(streams); i++) {
-        g_autofree char *load = g_strdup_printf("load/%s", streams[i]->name);
-        g_autofree char *move = g_strdup_printf("move/%s", streams[i]->name);
+    add_loads();
+    for (i = 0; i < ARRAY_SIZE(recorded); i++) {
+        g_autofree char *name = g_strdup_printf("move/%s-%s",
+                                                recorded[i]->machine,
+                                                recorded[i]->cpu);
 
-        add_test(load, streams[i]->machine, streams[i], test_load);
-        if (!afresh.machine || !strcmp(afresh.machine, streams[i]->machine)) {
-            add_test(move, streams[i]->machine, streams[i], test_move);
+        if (!afresh.machine || !strcmp(afresh.machine, recorded[i]->machine)) {
+            add_test(name, recorded[i]->machine, recorded[i], test_move);
             moves = true;
         }
     }
@@ -587,11 +536,8 @@ int main(int argc, char **argv)
         add_test("move/afresh", afresh.machine, &afresh, test_move);
     }
     for (i = 0; i < ARRAY_SIZE(judged); i++) {
-        add_test(judged[i].name, judged[i].stream->machine, GINT_TO_POINTER(i),
+        add_test(judged[i].name, judged[i].guest->machine, GINT_TO_POINTER(i),
                  test_judged);
-    }
-    if (getenv("QTEST_PPC_INSNS_STREAMS")) {
-        add_directory();
     }
     status = g_test_run();
 

@@ -14,7 +14,7 @@ import tap
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / 'migration-compat'))
 sys.dont_write_bytecode = True
-from harness import guests, moments, sections       # noqa: E402
+from harness import firmware, guests, moments, sections         # noqa: E402
 from harness.settings import HarnessError           # noqa: E402
 
 
@@ -130,6 +130,11 @@ class Counting(unittest.TestCase):
         self.assertEqual(guests.COUNTING.judge(reports[:3] + reports[4:], 1)[0], guests.LOST)
         self.assertEqual(guests.COUNTING.judge(reports[:5] + [bad], 1)[0], guests.LOST)
         self.assertIsNone(guests.COUNTING.report(b'0001 ok     aDBVXQF\n'))
+
+    def test_carried(self):
+        """guest.bin, which goes to QEMU, is what guest.S is assembled to"""
+        self.assertEqual((TESTS / 'data/ppc-insns/guest.bin').read_bytes(),
+                         (Path(firmware()) / 'guest.bin').read_bytes())
 
 
 def header(kind, number, name, instance=0, version=1):

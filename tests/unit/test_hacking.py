@@ -29,8 +29,8 @@ class Hacking(unittest.TestCase):
         self.top = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.top)
         self.project, self.tree = self.top / 'project', self.top / 'tree'
-        (self.project / 'series/3-fixes').mkdir(parents=True)
-        for name in 'series/bases.toml', 'series/3-fixes/cover.toml':
+        (self.project / 'series/2-fixes').mkdir(parents=True)
+        for name in 'series/bases.toml', 'series/2-fixes/cover.toml':
             shutil.copy(PROJECT / name, self.project / name)
         (self.tree / 'target/ppc').mkdir(parents=True)
         (self.tree / 'hw/ppc').mkdir(parents=True)
@@ -46,17 +46,17 @@ class Hacking(unittest.TestCase):
     def test_1_hook(self):
         """a patch with a hook: applied, it is the diff that the page shows"""
         self.example('c hw/ppc/example.c', self.tree)
-        self.example('toml series/3-fixes/40-example.toml', self.project)
-        (self.project / 'series/3-fixes/cover.toml').write_text('subject = "x"\nmessage = "x"\n')
+        self.example('toml series/2-fixes/40-example.toml', self.project)
+        (self.project / 'series/2-fixes/cover.toml').write_text('subject = "x"\nmessage = "x"\n')
         repo = Repository(self.top / 'git', PROJECT)
         result = series.fit(self.project, self.tree)
         series.commit(repo, result)
         series.write(repo, result, self.top / 'out')
-        patch = (self.top / 'out/3-fixes/0001-example.patch').read_text()
+        patch = (self.top / 'out/2-fixes/0001-example.patch').read_text()
         self.assertEqual(patch[patch.index('\n@@') + 1:].rstrip('\n'),
                          self.example('diff').rstrip('\n'))
         (self.tree / 'hw/ppc/example.c').write_text('void example_realize(int i)\n{\n    i++;\n}\n')
-        with self.assertRaisesRegex(series.SeriesError, r'^series/3-fixes/40-example.toml:8: hw/ppc/example.c: '
+        with self.assertRaisesRegex(series.SeriesError, r'^series/2-fixes/40-example.toml:8: hw/ppc/example.c: '
                                     r"anchor 'example_start\(' or 'example_begin\(' matches 0 times"):
             series.fit(self.project, self.tree)
 

@@ -852,6 +852,41 @@ insert = "@{name}"
             self.assertNotRegex(out, 'Hunk|offset|fuzz')
         self.check_applied()
 
+    def test_binary(self):
+        """binary files reach the tree byte for byte, and packages do without"""
+        data = bytes(range(256)) * 9 + b'@{next} @{end}\n\r\n'
+        self.files(self.project, {
+            'series/1-topic/01-data.toml': 'subject = "tests/data: Add x"\nmessage = "x"\n'
+            'files = ["tests/data/x.xz", "tests/data/x.S"]\n',
+            'tests/data/x.xz': '', 'tests/data/x.S': 'source of x\n'})
+        (self.project / 'tests/data/x.xz').write_bytes(data)
+        (self.project / 'target/ppc/thing.c').write_bytes(b'a\0b')
+        self.refused('series/1-topic/01-add.toml: binary files need a patch without hooks, as '
+                     'packages leave it out')
+        (self.project / 'target/ppc/thing.c').write_text(THING)
+        self.assertIn('   2  tests/data: Add x\n', self.made())
+        am = self.tmp / 'am'
+        shutil.copytree(self.tree, am)
+        ident = self.env(GIT_AUTHOR_NAME='x', GIT_AUTHOR_EMAIL='x', GIT_COMMITTER_NAME='x',
+                         GIT_COMMITTER_EMAIL='x')
+        for cmd in (['init', '-q'], ['add', '-A'], ['commit', '-qm', 'x'],
+                    ['am', '-q', *sorted(self.out.glob('1-topic/000[123]*'))]):
+            subprocess.run(['git', *cmd], cwd=am, env=ident, check=True)
+        self.assertEqual((am / 'tests/data/x.xz').read_bytes(), data)
+        self.assertEqual((am / 'tests/data/x.S').read_text(), 'source of x\n')
+        for form, second in ('quilt', 'insns-compat-02-use.patch'), ('rpm', '0002-use.patch'):
+            self.assertTrue(self.made('--format', form).endswith(
+                '\nleft out: 1-topic/01-data, which has binary files, for git alone\n'))
+            patches = sorted(p.name for p in self.out.glob('*.patch'))
+            self.assertEqual(len(patches), 2)
+            self.assertEqual(patches[1], second)
+            self.assertIn('Left out: "tests/data: Add x", which has binary files, for git alone.\n',
+                          (self.out / 'cover-letter.txt').read_text())
+        for line in patches:
+            subprocess.run(['patch', '-sp1', '--fuzz=0', '-i', self.out / line],
+                           cwd=self.tree, check=True)
+        self.check_applied()
+
     def check_applied(self):
         """The tree is what the two patches make of it."""
         for path, text in (
@@ -921,9 +956,6 @@ insert = "@{name}"
         self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: the tree has this file already'
                      + self.FITS)
         (self.tree / 'target/ppc/thing.c').unlink()
-        (self.project / 'target/ppc/thing.c').write_bytes(b'a\0b')
-        self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: binary; patches cannot carry '
-                     'that' + self.FITS)
         (self.project / 'target/ppc/thing.c').unlink()
         self.refused('series/1-topic/01-add.toml: target/ppc/thing.c: the project does not have this '
                      'file' + self.FITS)
