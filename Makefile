@@ -28,7 +28,7 @@ stock = $(or $(wildcard build/$(subst /,-,$(BASE))/stock/qemu-system-ppc64),$(sh
 # analyze-migration.py is compared with if its tree is there
 analyze = $(addprefix --qemu ,$(or $(QEMU),$(firstword $(wildcard build/*/qemu))))
 
-.PHONY: help series deb-src qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-faults fuzz fuzz-qemu soak check-linux check-kvm check-libvirt check-tool setup clean
+.PHONY: help series deb-src deb rpm qemu demo matrix tools install bench check check-unit check-qemu check-series check-bases check-mutations check-deb check-rpm check-gitlab check-faults fuzz fuzz-qemu soak check-linux check-kvm check-libvirt check-tool setup clean
 
 help:
 	@echo 'make demo          build QEMU with the series; what becomes of old guests there'
@@ -41,6 +41,8 @@ help:
 	@echo 'make check-mutations  take away one thing at a time: does a test fail? (long)'
 	@echo 'make check-libvirt  virsh save, restore and migrate between stock and patched QEMU'
 	@echo 'make check-tool    does ppc-insns check say what QEMU does? (some minutes)'
+	@echo 'make check-deb, check-rpm  make the package, install it, and load old guests'
+	@echo 'make check-gitlab  run the job for GitLab as GitLab does'
 	@echo 'make check-faults  kill things at random moments, silent mirrors (long)'
 	@echo 'make fuzz          libFuzzer on the stream tool and the history (FUZZ_TIME=600)'
 	@echo "make fuzz-qemu     QEMU's fuzzer on the cpu sections that it loads (long)"
@@ -48,6 +50,8 @@ help:
 	@echo 'make check-linux   a Debian Linux guest, saved, loaded and migrated (20 minutes)'
 	@echo 'make series        write the patches'
 	@echo "make deb-src       the distribution's source package with the patches"
+	@echo "make deb           the distribution's package qemu-system-ppc with the series"
+	@echo 'make rpm           an RPM of qemu-system-ppc64 with the series'
 	@echo 'make tools         build ppc-insns, which reads, judges and rewrites streams'
 	@echo 'make install       install it (DESTDIR=, PREFIX=)'
 	@echo 'make bench         what the series costs, and how fast ppc-insns is'
@@ -75,6 +79,14 @@ series: setup
 
 deb-src: setup
 	@$(PYTHON) scripts/build.py $(from) deb-src $(if $(SIGNOFF),--signoff)
+
+deb: setup
+	@scripts/setup.sh mmdebstrap
+	@$(PYTHON) scripts/deb.py $(from)
+
+rpm: setup
+	@scripts/setup.sh rpm
+	@$(PYTHON) scripts/rpm.py $(from)
 
 qemu: setup
 	@$(PYTHON) scripts/build.py $(from) qemu
@@ -119,6 +131,16 @@ check-libvirt: tools qemu
 
 check-tool: tools qemu
 	@$(PYTHON) tests/tools/test_check_qemu.py --tool build/tools/tools/ppc-insns --stock $(stock) --patched $(patched)
+
+check-deb: deb
+	@$(PYTHON) tests/packages/test_deb.py --base $(BASE)
+
+check-rpm: rpm
+	@scripts/setup.sh mmdebstrap
+	@$(PYTHON) tests/packages/test_rpm.py $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
+
+check-gitlab: setup
+	@$(PYTHON) scripts/gitlab.py $(from)
 
 check-faults: setup
 	@$(PYTHON) scripts/check.py $(from) faults

@@ -47,6 +47,8 @@ SCRIPTS = PROJECT / 'scripts'
 
 # Debian's own, which has its packages' modules (yaml, jinja2, sphinx) for certain.
 PYTHON = '/usr/bin/python3'
+# So are what packages and CI jobs are built with; by way of ccache, if it is there.
+SYSTEM_PATH = 'PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin'
 
 # What a build needs to have, and little that takes long.
 TARGET_LIST = ['--target-list=ppc64-softmmu']

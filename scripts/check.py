@@ -17,9 +17,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import fuzz
+import gitlab
 import kvm
 import series
 from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, Place, build_tree,
@@ -34,16 +34,6 @@ from tap import Tap     # noqa: E402  (found through the line above)
 MIGRATION = PROJECT / 'tests/migration-compat'
 TOOL = PROJECT / 'build/core/tools/ppc-insns'
 OLDER = 'debian/bookworm'       # whose own QEMU has all of pseries-2.x
-GITLAB = '.gitlab-ci.d/migration-compat-ppc64.yml'
-
-# !reference, which GitLab adds to YAML, becomes a list.
-YAML = [PYTHON, '-c', '''
-import json, sys, yaml
-yaml.SafeLoader.add_constructor("!reference",
-                                lambda l, node: l.construct_sequence(node))
-json.dump([yaml.safe_load(open(f)) for f in sys.argv[1:]], sys.stdout)
-''']
-
 
 # Warnings are errors; no configuration, so that it takes no more than the page.
 SPHINX = [PYTHON, '-m', 'sphinx', '-q', '-W', '--keep-going', '-C']
@@ -300,37 +290,6 @@ def check_built(tally, tree, out, tests=None, **env):
                   cannot, QTEST_QEMU_BINARY=str(out / EMULATOR), **env)
 
 
-def check_gitlab(tally, place):
-    """The jobs for GitLab: that they are valid YAML, that the tree has what
-    they refer to, and the commands of the test job, in their order, with
-    stock QEMU as the last release."""
-    ours, *theirs = json.loads(run(
-        [*YAML, PROJECT / GITLAB,
-         *(f for f in (place.patched / '.gitlab-ci.d').glob('*.yml')
-           if f.name != Path(GITLAB).name)]))
-    known = set(ours).union(*theirs)
-    wanted = {job['extends'] for job in ours.values()} | {
-        need['job'] for job in ours.values() for need in job.get('needs', [])}
-    if (place.patched / GITLAB).exists():
-        known |= {included['local'].lstrip('/') for file in theirs
-                  for included in file.get('include', [])}
-        print('gitlab-ci, what the jobs refer to:', end=' ', flush=True)
-        tally.count('\n'.join([f'1..{len(wanted) + 1}'] + [
-            f'{"" if name in known else "not "}ok {n} - {name} is there'
-            for n, name in enumerate([GITLAB, *sorted(wanted)], 1)]), '', 0)
-    job = ours['migration-compat-ppc64']
-    with tempfile.TemporaryDirectory() as top:
-        (Path(top) / 'build').symlink_to(place.bin)
-        (Path(top) / 'build-previous').symlink_to(place.stock.parent)
-        for name in 'VERSION', 'tests':
-            (Path(top) / name).symlink_to(place.patched / name)
-        for line in job['script']:
-            tally.run(f'gitlab-ci: {line}', [
-                'bash', '-eo', 'pipefail', '-c', f'cd {top}\n{line}'],
-                r'this QEMU does not have what it is about|has no pseries-2\.6'
-                if has_old_machines(place) else None, **job['variables'])
-
-
 def check_walk_through(tally, place):
     """What docs/devel says of how to add a group, on a copy of the tree."""
     walk = WalkThrough(place)
@@ -432,7 +391,9 @@ def check_base(place, tally, brief=False):
                 sys.executable, PROJECT / 'tests/tools/test_own_machine.py',
                 '--tool', TOOL, '--qemu', place.qemu])
         if has_streams(place.patched):
-            check_gitlab(tally, place)
+            gitlab.check(
+                tally, place, r'this QEMU does not have what it is about|'
+                r'has no pseries-2\.6' if has_old_machines(place) else None)
         check_walk_through(tally, place)
         check_deb_src(tally, place)
 
