@@ -16,11 +16,11 @@ import shutil
 import subprocess
 import time
 
-import mails
 import packages
 import roots
-from build import (SCRIPTS, SYSTEM_PATH, BuildError, Place, guarded, logged, parser,
-                   run, say)
+from build import SCRIPTS, SYSTEM_PATH, Place, logged, parser
+from process import BuildError, guarded, run, say
+from repository import timestamp
 from series import load_bases
 
 PACKAGE = 'qemu-system-ppc'
@@ -103,7 +103,7 @@ def prepare(place, stock, tree):
     text = (place.source / 'debian/changelog').read_text()
     if package['Version'] != of_source:     # it was built again, without a change
         date = time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime(
-            mails.timestamp(SCRIPTS)))
+            timestamp(SCRIPTS)))
         text = (f'qemu ({package["Version"]}) unstable; urgency=low, '
                 'binary-only=yes\n\n  * Built again.\n\n'
                 f' -- {PACKAGE} <nobody@localhost>  {date}\n\n{text}')
@@ -199,10 +199,7 @@ def main():
                          'it needs')
     place = Place(args.base, None, args.without)
     with place.locked():
-        try:
-            deb = make_deb(place)
-        except packages.PackageError as e:
-            raise BuildError(str(e)) from e
+        deb = make_deb(place)
     say(f'the package is {deb}')
     return 0
 

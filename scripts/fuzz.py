@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import sys
 
-from build import PROJECT, guarded, run
+from build import PROJECT
+from process import guarded, run
 
 OUT = PROJECT / 'build/fuzz'
 TARGETS = ['stream', 'verdict']

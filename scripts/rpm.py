@@ -13,9 +13,10 @@ import re
 import shutil
 import subprocess
 
-from build import (SCRIPTS, SYSTEM_PATH, BuildError, Place, files_below, guarded,
-                   logged, parser, say)
+from build import SCRIPTS, SYSTEM_PATH, Place, logged, parser
 from mails import FORMATS
+from process import BuildError, guarded, say
+from repository import files_below
 
 SPEC = 'qemu-system-ppc.spec'
 RELEASE = '1.insns1'
