@@ -72,7 +72,7 @@ def make_mails(repository, result, signoff):
         mbox = repository.git(
             'format-patch', '--stdout', '--cover-letter', '--zero-commit',
             '--cover-from-description=subject', '--no-signature',
-            '--no-renames', '--binary', '--diff-algorithm=histogram',
+            '--no-renames', '--full-index', '--binary', '--diff-algorithm=histogram',
             *(['--signoff'] if signoff else []), f'{last}..{branch}')
         mails = re.split(rb'(?m)^(?=From 0{40} Mon Sep 17 00:00:00 2001$)', mbox)[1:]
         names = [COVER] + [f'{n:04d}-{p.name.split("-", 1)[1]}.patch' for n, p in
