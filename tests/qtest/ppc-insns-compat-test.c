@@ -852,6 +852,10 @@ static void test_refused(const void *data)
     g_assert_true(g_spawn_command_line_sync(command, NULL, &text, &status,
                                             &error));
     g_test_message("%s", text);
+    if (strstr(text, "unsupported machine type")) {
+        g_test_skip("this QEMU has no such machine");
+        return;
+    }
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     for (w = 0; w < ARRAY_SIZE(refused[i].words) && refused[i].words[w]; w++) {
         g_assert_nonnull(strstr(text, refused[i].words[w]));

@@ -523,12 +523,12 @@ int main(int argc, char **argv)
 
     add_loads();
     for (i = 0; i < ARRAY_SIZE(recorded); i++) {
-        g_autofree char *name = g_strdup_printf("move/%s-%s",
+        g_autofree char *move = g_strdup_printf("move/%s-%s",
                                                 recorded[i]->machine,
                                                 recorded[i]->cpu);
 
         if (!afresh.machine || !strcmp(afresh.machine, recorded[i]->machine)) {
-            add_test(name, recorded[i]->machine, recorded[i], test_move);
+            add_test(move, recorded[i]->machine, recorded[i], test_move);
             moves = true;
         }
     }
