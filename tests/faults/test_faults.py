@@ -152,7 +152,7 @@ class Mirror(http.server.SimpleHTTPRequestHandler):
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = map(str, Path(sys.argv[1]).glob("*/"))
 import distribution, process
 distribution.machine = lambda: ('debian', 'bookworm', {'a.list': sys.argv[2]})
 sys.argv[0] = 'distribution.py'
@@ -329,13 +329,13 @@ class Build(unittest.TestCase):
 
     def build(self, what):
         """The command that a user runs."""
-        return [sys.executable, self.tmp / "scripts/build.py", "--base", OPTIONS.base, what]
+        return [sys.executable, self.tmp / "scripts/build/build.py", "--base", OPTIONS.base, what]
 
     def patch(self):
         """Of that, what makes the patched tree."""
         return [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import build; "
                 f"place = build.Place('{OPTIONS.base}', None)\nwith place.locked():\n    place.make_patched()",
-                self.tmp / "scripts"]
+                self.tmp / "scripts/build"]
 
     def run_command(self, *command):
         return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)

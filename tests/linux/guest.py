@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "scripts"))
+sys.path[:0] = map(str, (HERE.parents[1] / "scripts").glob("*/"))
 import packages  # noqa: E402  (found through the line above)
 import process  # noqa: E402
 

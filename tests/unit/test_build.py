@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/build.py and check.py, as far as they need no QEMU."""
+"""Tests of scripts/build/build.py and check.py, as far as they need no QEMU."""
 
 import contextlib
 import errno
@@ -20,7 +20,7 @@ from unittest import mock
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / 'scripts'))
+sys.path[:0] = map(str, (PROJECT / 'scripts').glob('*/'))
 sys.dont_write_bytecode = True
 import build                               # noqa: E402
 import check                               # noqa: E402
@@ -245,7 +245,7 @@ class Children(unittest.TestCase):
     def started(self, body):
         """A program that has sh -c BODY run as a build runs things, in a place that is locked, and is in the middle of it."""
         p = subprocess.Popen([sys.executable, '-c', f'''
-import sys; sys.path.insert(0, {str(PROJECT / "scripts")!r})
+import sys; sys.path.insert(0, {str(PROJECT / "scripts/build")!r})
 from pathlib import Path
 import build
 def main():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/distribution.py: what a base's name means."""
+"""Tests of scripts/build/distribution.py: what a base's name means."""
 
 import sys
 import unittest
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tap
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
+sys.path[:0] = map(str, (Path(__file__).resolve().parents[2] / 'scripts').glob('*/'))
 import distribution as d  # noqa: E402  (found through the line above)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(PROJECT / d) for d in ('scripts', 'tests/migration-compat')]
+sys.path[:0] = [str(PROJECT / d) for d in ('scripts/generate', 'tests/migration-compat')]
 sys.dont_write_bytecode = True
 import harness      # noqa: E402
 import series       # noqa: E402
@@ -106,9 +106,9 @@ class Hacking(unittest.TestCase):
 
     def test_5_test(self):
         """a test: it passes, and fails where what it says is not true"""
-        unit, scripts = self.project / 'tests/unit', self.project / 'scripts'
+        unit, scripts = self.project / 'tests/unit', self.project / 'scripts/generate'
         unit.mkdir(parents=True)
-        shutil.copytree(PROJECT / 'scripts', scripts)
+        shutil.copytree(PROJECT / 'scripts/generate', scripts)
         shutil.copy(PROJECT / 'tests/unit/tap.py', unit)
         self.example('python tests/unit/test_example.py', self.project)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/kvm.py, with programs of our own in place of QEMU and readelf."""
+"""Tests of scripts/check/kvm.py, with programs of our own in place of QEMU and readelf."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from unittest import mock
 
 import tap
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
+sys.path[:0] = map(str, (Path(__file__).resolve().parents[2] / 'scripts').glob('*/'))
 import build  # noqa: E402  (found through the line above)
 import kvm  # noqa: E402
 

@@ -15,7 +15,9 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 from build import PROJECT
 from process import guarded, run
 

@@ -13,7 +13,10 @@ target has to enumerate, then N inputs of libFuzzer's.
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 from build import (PROJECT, TARGET_LIST, Place, build_tree, link_firmware,
                    parser)
 from process import guarded
@@ -23,8 +26,8 @@ MACHINES = ['pseries-2.1', 'pseries-2.6', 'pseries-2.7']
 CPUS = ['970_v2.2', 'power5+_v2.1', 'POWER7', 'POWER8', 'POWER9', 'POWER10']
 # Those in which the history has a row, so each that differs from the one before.
 VERSIONS = ['.'.join(release) for release in dict.fromkeys(re.findall(
-    r'\{ R\((\d+), (\d+)\), F\(',
-    (PROJECT / 'target/ppc/insns-history.c').read_text()))]
+    r'CHANGE\(R\((\d+), (\d+)\), F\(',
+    (PROJECT / 'target/ppc/insns-history.h.inc').read_text()))]
 
 # The same name is in hw/ppc and in libqtest, which no other fuzzer links with
 # it; the first one, QEMU's own, is the one that it wants.

@@ -36,13 +36,14 @@ import time
 import tomllib
 from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import distribution
 import mails
 import series
 from process import LOCKS, TAIL, BuildError, child, finish, guarded, run, say
 from repository import NOBODY, Repository, files_below, identity, timestamp
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = PROJECT / 'scripts'
 
 # Debian's own, which has its packages' modules (yaml, jinja2, sphinx) for certain.
@@ -427,9 +428,9 @@ def main():
             if args.command == 'bench':
                 plain = place.build_plain()
     follows = {
-        'demo': lambda: [SCRIPTS / 'demo.py', '--patched', place.qemu,
+        'demo': lambda: [SCRIPTS / 'show/demo.py', '--patched', place.qemu,
                          '--stock', place.stock],
-        'matrix': lambda: [SCRIPTS / 'matrix.py', '--patched', place.qemu,
+        'matrix': lambda: [SCRIPTS / 'show/matrix.py', '--patched', place.qemu,
                            '--stock', place.stock],
         'bench': lambda: [PROJECT / 'tests/bench/bench_qemu.py', '--patched',
                           place.qemu, '--plain', plain, '--json',

@@ -14,7 +14,10 @@ import os
 import re
 import shlex
 import shutil
+import sys
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 from build import PYTHON, SYSTEM_PATH, Place, logged, parser
 from process import BuildError, guarded, run, say
 

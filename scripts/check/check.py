@@ -17,7 +17,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import fuzz
 import gitlab
 import kvm
@@ -474,7 +476,7 @@ def main():
         help='base: all but unit')
     p.add_argument('options', nargs='*',
                    help='after --: options of tests/linux/test_linux.py or '
-                   'scripts/kvm.py')
+                   'scripts/check/kvm.py')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
@@ -496,7 +498,7 @@ def main():
                        place.source / 'scripts/analyze-migration.py'])
             check_fuzz(tally)
             tally.run('the series on all bases', [
-                sys.executable, PROJECT / 'scripts/check_bases.py'])
+                sys.executable, PROJECT / 'scripts/check/check_bases.py'])
         if args.what in ('base', 'all'):
             with place.locked():
                 check_base(place, tally)

@@ -647,7 +647,7 @@ def main():
     parser.add_argument('--check', action='store_true',
                         help='only see whether all of it fits; write nothing')
     parser.add_argument('--project', type=Path,
-                        default=Path(__file__).resolve().parent.parent)
+                        default=Path(__file__).resolve().parents[2])
     args = parser.parse_args()
     if not (args.out or args.check):
         parser.error('--out or --check is needed')

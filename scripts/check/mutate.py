@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import series
 from build import PROJECT, Place, parser
 from process import BuildError, finish, guarded, run, say
@@ -107,7 +109,7 @@ def copy_project(place):
 
 def check(tests, options):
     """Whether the tests in WORK pass, and the first line that says not."""
-    p = finish([sys.executable, WORK / 'scripts/check.py', tests, '--first',
+    p = finish([sys.executable, WORK / 'scripts/check/check.py', tests, '--first',
                 *options], text=True, errors='replace',
                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                stderr=subprocess.STDOUT)
