@@ -47,6 +47,11 @@ bool destination_parse_to(Destination *dest, const char *to, GError **errp)
     return true;
 }
 
+char *destination_id(const Destination *dest)
+{
+    return dest->product ? g_strdup(dest->product->id) : target_name(dest->to);
+}
+
 char *destination_name(const Destination *dest)
 {
     return dest->product ? g_strdup(dest->product->name)

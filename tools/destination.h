@@ -44,6 +44,9 @@ void destination_init(Destination *dest, Target to);
  */
 bool destination_parse_to(Destination *dest, const char *to, GError **errp);
 
+/** destination_id: "7.2", "powerkvm-3.1.1", as --to takes it; to be freed */
+char *destination_id(const Destination *dest);
+
 /** destination_name: "7.2", "PowerKVM 3.1.1"; to be freed */
 char *destination_name(const Destination *dest);
 

@@ -79,7 +79,7 @@ static void judge_htm(Judge *j)
                             " CPU, and then refuses a stream that does not say"
                             " so, as if HTM were on in it", j->to),
             g_strdup_printf("ppc-insns rewrite --to %s, and -machine"
-                            " cap-htm=off; under KVM, say --kvm", j->to));
+                            " cap-htm=off; under KVM, say --kvm", j->to_id));
     } else if (there == 0 && is_default && here < 0 && !dest->kvm) {
         /* Told which options there are, we know that this one is not. */
         judge_add(j, dest->machine && !dest->name_only, UNPATCHED,
@@ -91,7 +91,7 @@ static void judge_htm(Judge *j)
             g_strdup("cap-htm is off here, and a stream that does not say so"
                      " counts as if it were on"),
             g_strdup_printf("ppc-insns rewrite --to %s, if the source's host"
-                            " had no transactional memory either", j->to));
+                            " had no transactional memory either", j->to_id));
         if (takes) {
             judge_add(j, false, PATCHED,
                 g_strdup("cap-htm=off says that the guest does not use"
@@ -106,7 +106,7 @@ static void judge_htm(Judge *j)
                             " wants a stream that says so", j->to),
             there < 0 ?
             g_strdup_printf("there, ppc-insns rewrite --to %s, and -machine"
-                            " cap-htm=off", j->to) :
+                            " cap-htm=off", j->to_id) :
             g_strdup("there, -machine cap-htm=off"));
         if (there < 0 && takes) {
             judge_add(j, false, PATCHED,

@@ -83,7 +83,7 @@ static void judge_words(Judge *j, const StreamCpu *cpu, PPCFamily family)
             g_strdup_printf("%s demands that a CPU be sent as its own %s is,"
                             " but the stream's, %s,%s", j->to,
                             ppc_family_name(family), cpu_text, what->str),
-            g_strdup_printf("ppc-insns rewrite --to %s%s%s", j->to,
+            g_strdup_printf("ppc-insns rewrite --to %s%s%s", j->to_id,
                             *lost ? " --force, if the guest does not use "
                                   : "", lost));
     }

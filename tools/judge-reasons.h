@@ -17,6 +17,7 @@ typedef struct Judge {
     PPCRelease release;     /* of that machine */
     MachineForm form;       /* of the destination's machine */
     char *to;               /* the destination's release, for a person */
+    char *to_id;            /* and for the tool's --to */
 } Judge;
 
 /* Takes over @what and @advice.  One line will do for things that are alike. */

@@ -49,7 +49,7 @@ static char *advise_section(const Judge *j, const char *vmsd,
                             const char *since)
 {
     if (!strcmp(vmsd, "spapr_iommu") || !strcmp(vmsd, "spapr/cap/htm")) {
-        return g_strdup_printf("ppc-insns rewrite --to %s", j->to);
+        return g_strdup_printf("ppc-insns rewrite --to %s", j->to_id);
     }
     if (g_str_has_prefix(vmsd, "spapr/cap/")) {
         return g_strdup("start the source with that capability's default");
@@ -134,12 +134,12 @@ static bool judge_powerkvm(Judge *j, const StreamSection *section)
                             j->to, spapr || section->part.version != 3 ||
                             !target_has_iommu_v3(j->dest->to) ? "" :
                             "; its own version 3 is another"),
-            g_strdup_printf("ppc-insns rewrite --to %s", p ? p->id : j->to));
+            g_strdup_printf("ppc-insns rewrite --to %s", j->to_id));
     } else if (!of_powerkvm && to_powerkvm && !spapr) {
         judge_add(j, true, BOTH,
             g_strdup_printf("%s version %u is not as %s wants it",
                             section->vmsd, section->part.version, j->to),
-            g_strdup_printf("ppc-insns rewrite --to %s", p->id));
+            g_strdup_printf("ppc-insns rewrite --to %s", j->to_id));
     }
     return of_powerkvm || (to_powerkvm && !spapr);
 }
@@ -226,6 +226,15 @@ static void judge_virtio(Judge *j)
     }
 }
 
+bool judge_has_ddw(const Destination *dest)
+{
+    const Product *p = dest->product;
+
+    return !target_before(dest->to, 2, 7, 0) ||
+           (p && (p->dialect == DIALECT_POWERKVM ||
+                  (p->extra && !strcmp(p->extra, "spapr_iommu_ex"))));
+}
+
 bool judge_ddw(const Stream *s, const Destination *dest)
 {
     const char *name = dest->machine ? dest->machine : stream_machine(s);
@@ -233,6 +242,9 @@ bool judge_ddw(const Stream *s, const Destination *dest)
 
     if (dest->product && dest->product->dialect == DIALECT_POWERKVM) {
         return true;        /* the sections, at least */
+    }
+    if (!judge_has_ddw(dest)) {
+        return false;
     }
     if (dest->ddw >= 0) {
         return dest->ddw;
@@ -252,14 +264,26 @@ static void judge_windows(Judge *j)
 
     for (i = 0; i < j->s->sections->len && !has; i++) {
         const StreamSection *section = g_ptr_array_index(j->s->sections, i);
+        bool can = judge_has_ddw(j->dest), open;
+        IommuState state;
 
-        if (powerkvm_is_window(section)) {
-            judge_add(j, true, BOTH,
-                g_strdup_printf("a PCI host bridge in the stream has two DMA"
-                                " windows; %s has one by default", j->machine),
-                target_before(j->dest->to, 2, 7, 0) ? NULL :
-                g_strdup("-global spapr-pci-host-bridge.ddw=on"));
+        if (!powerkvm_is_window(section)) {
+            continue;
         }
+        open = powerkvm_read_iommu(j->s, section, &state) && state.enabled;
+        judge_add(j, true, BOTH,
+            open ?
+            g_strdup_printf("the guest has opened a second DMA window (0x%x,"
+                            " at 0x%" PRIx64 " of the bus), which %s of %s"
+                            " does not have%s", section->instance,
+                            state.bus_offset, j->machine, j->to,
+                            can ? " by default" : "") :
+            g_strdup_printf("a PCI host bridge in the stream has two DMA"
+                            " windows; %s of %s has one%s", j->machine, j->to,
+                            can ? " by default" : ""),
+            can ? g_strdup("-global spapr-pci-host-bridge.ddw=on") :
+            open ? g_strdup("a QEMU from 2.7 on") :
+            g_strdup_printf("ppc-insns rewrite --to %s", j->to_id));
     }
 }
 
@@ -307,7 +331,7 @@ void judge_sections(Judge *j)
                             " 2.11.1", lists.caps.list->str, j->to),
             strcmp(lists.caps.list->str, "spapr/cap/htm") ?
             g_strdup("start the source with their defaults") :
-            g_strdup_printf("ppc-insns rewrite --to %s", j->to));
+            g_strdup_printf("ppc-insns rewrite --to %s", j->to_id));
     }
     if (lists.refused.list->len) {
         judge_add(j, true, BOTH,

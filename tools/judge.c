@@ -22,10 +22,11 @@ static char *advise_machine(const Judge *j, const char *name)
     if (!dest->product && !strcmp(name, stream_machine(j->s)) &&
         origin_form(j->s, &form)) {
         return g_strdup_printf("ppc-insns rewrite --to %s --machine %s; see"
-                               " ppc-insns options", j->to, form.like);
+                               " ppc-insns options", j->to_id, form.like);
     }
     if (dest->product && dest->product->own_machines) {
-        return g_strdup("ppc-insns rewrite --machine pseries-rhel7.3.0");
+        return g_strdup_printf("ppc-insns rewrite --to %s --machine"
+                               " pseries-rhel7.3.0", j->to_id);
     }
     return g_strdup("--like pseries-X.Y, if the destination has that machine,"
                     " to say which one it is like");
@@ -108,7 +109,7 @@ static void judge_form(Judge *j, const char *name)
                       g_strdup_printf("%s expects no configuration section of"
                                       " %s; only 2.4 sends one", j->to, name),
                       g_strdup_printf("ppc-insns rewrite --to %s takes it"
-                                      " away%s", j->to,
+                                      " away%s", j->to_id,
                                       to >= PPC_RELEASE(2, 6) ?
                                       "; or -machine enforce-config-section=on"
                                       : ""));
@@ -132,8 +133,7 @@ static void judge_form(Judge *j, const char *name)
                                   " with send-configuration=off" : ""),
                   dest->no_configuration ? g_strdup("leave that out") :
                   g_strdup_printf("ppc-insns rewrite --to %s --machine %s",
-                                  dest->product ? dest->product->id : j->to,
-                                  name));
+                                  j->to_id, name));
     }
 }
 
@@ -180,6 +180,7 @@ static Judge judge_new(const Stream *s, const Destination *dest)
         .machine = machine,
         .release = machine_release(machine),
         .to = destination_name(dest),
+        .to_id = destination_id(dest),
     };
 
     if (dest->like ||
@@ -195,6 +196,7 @@ GPtrArray *judge_start(const Stream *s, const Destination *dest)
 
     judge_begin(&j);
     g_free(j.to);
+    g_free(j.to_id);
     return j.reasons;
 }
 
@@ -269,5 +271,6 @@ GPtrArray *judge(const Stream *s, const Destination *dest)
         }
     }
     g_free(j.to);
+    g_free(j.to_id);
     return j.reasons;
 }

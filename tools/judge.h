@@ -64,6 +64,11 @@ int judge_capability(const Stream *s, CapIndex cap);
  */
 bool judge_virtio_of(const Stream *s, bool *modern, bool *page_per_vq);
 
+/** judge_has_ddw: has @dest spapr-pci-host-bridge.ddw?  If not, -global of
+ *  that is ignored, with a warning.
+ */
+bool judge_has_ddw(const Destination *dest);
+
 /** judge_ddw: do @dest's PCI host bridges have a second DMA window? */
 bool judge_ddw(const Stream *s, const Destination *dest);
 

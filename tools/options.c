@@ -148,7 +148,7 @@ static void find_windows(Options *o, const Stream *s, Destination *dest)
         }
     }
     if (wanted && !judge_ddw(s, dest) && dest->ddw < 0) {
-        if (target_before(dest->to, 2, 7, 0)) {
+        if (!judge_has_ddw(dest)) {
             comment(o, "the guest could make a second DMA window; here it"
                     " cannot");
         } else {
@@ -239,8 +239,7 @@ static void find_devices(Options *o, const Stream *s)
 
 static void find_rewrite(Options *o, const Stream *s, const Destination *dest)
 {
-    g_autofree char *to = dest->product ? g_strdup(dest->product->id)
-                                        : target_name(dest->to);
+    g_autofree char *to = destination_id(dest);
     guint i;
 
     g_string_append_printf(o->rewrite, "ppc-insns rewrite --to %s%s", to,

@@ -21,14 +21,6 @@ static bool to_powerkvm(const Rewrite *r)
     return p && p->dialect == DIALECT_POWERKVM;
 }
 
-static bool has_ex(const Rewrite *r)
-{
-    const Product *p = r->dest->product;
-
-    return !target_before(r->dest->to, 2, 7, 0) ||
-           (p && p->extra && !strcmp(p->extra, EX));
-}
-
 bool rewrite_changes_iommu(const Rewrite *r, const StreamSection *section)
 {
     if (section->pieces || strcmp(section->vmsd, "spapr_iommu")) {
@@ -122,9 +114,9 @@ static bool rewrite_iommu(Rewrite *r, const StreamSection *section,
                               " guest has opened a second DMA window, which"
                               " the destination does not have%s", part->name,
                               section->offset,
-                              target_before(r->dest->to, 2, 7, 0) ? "" :
+                              judge_has_ddw(r->dest) ?
                               "; start it with, and try: --global"
-                              " spapr-pci-host-bridge.ddw=on");
+                              " spapr-pci-host-bridge.ddw=on" : "");
     }
     if (window) {
         rewrite_replace(r, part->start, part->end - part->start +
@@ -139,7 +131,7 @@ static bool rewrite_iommu(Rewrite *r, const StreamSection *section,
         rewrite_replace(r, part->version_at, 4, version, 4);
         rewrite_replace(r, state.def_win->offset, 1, NULL, 0);
     } else {
-        if (wants_ex(&state) && !has_ex(r)) {
+        if (wants_ex(&state) && !judge_has_ddw(r->dest)) {
             return rewrite_refuse(errp, "section '%s' at offset 0x%" PRIx64
                                   ": a DMA window at 0x%" PRIx64 " with pages"
                                   " of 2^%u bytes, which the destination"

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "output.h"
+#include "powerkvm.h"
 #include "show.h"
 
 /* The words as people and programs compare them: hexadecimal, as on the wire */
@@ -113,6 +114,34 @@ static void json_capabilities(JsonBuilder *b, const Stream *s)
     json_builder_end_object(b);
 }
 
+/* Second DMA windows */
+static void json_windows(JsonBuilder *b, const Stream *s)
+{
+    guint i;
+
+    json_builder_set_member_name(b, "second_dma_windows");
+    json_builder_begin_array(b);
+    for (i = 0; i < s->sections->len; i++) {
+        const StreamSection *section = g_ptr_array_index(s->sections, i);
+        IommuState w;
+
+        if (!powerkvm_is_window(section) ||
+            !powerkvm_read_iommu(s, section, &w)) {
+            continue;
+        }
+        json_builder_begin_object(b);
+        json_int(b, "liobn", section->instance);
+        json_bool(b, "open", w.enabled);
+        if (w.enabled) {
+            json_hex(b, "bus_offset", w.bus_offset);
+            json_int(b, "page_shift", w.page_shift);
+            json_int(b, "pages", w.nb_table);
+        }
+        json_builder_end_object(b);
+    }
+    json_builder_end_array(b);
+}
+
 void show_json(JsonBuilder *b, const char *path, const Container *container,
                const Stream *s)
 {
@@ -163,6 +192,7 @@ void show_json(JsonBuilder *b, const char *path, const Container *container,
     json_time_base(b, s);
     json_capabilities(b, s);
     json_member(b, "server_numbers", show_server_numbers(s));
+    json_windows(b, s);
     json_strings(b, "notes", s->notes);
 
     json_builder_set_member_name(b, "cpus");

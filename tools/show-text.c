@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "output.h"
+#include "powerkvm.h"
 #include "show.h"
 
 static bool cpus_alike(const StreamCpu *a, const StreamCpu *b)
@@ -184,6 +185,34 @@ const char *show_server_numbers(const Stream *s)
         "0, 8, 16, or 0, 1, 2 with vsmt=1";
 }
 
+/* Second DMA windows, which a destination may not have */
+static void show_windows(const Stream *s)
+{
+    guint i;
+
+    for (i = 0; i < s->sections->len; i++) {
+        const StreamSection *section = g_ptr_array_index(s->sections, i);
+        IommuState w;
+        g_autofree char *size = NULL, *page = NULL;
+
+        if (!powerkvm_is_window(section) ||
+            !powerkvm_read_iommu(s, section, &w)) {
+            continue;
+        }
+        if (!w.enabled || w.page_shift >= 63 ||
+            w.nb_table > UINT64_MAX >> w.page_shift) {
+            printf("  second DMA window 0x%x: %s\n", section->instance,
+                   w.enabled ? "of an impossible size" : "not open");
+            continue;
+        }
+        size = size_text((uint64_t)w.nb_table << w.page_shift);
+        page = size_text(1ull << w.page_shift);
+        printf("  second DMA window 0x%x: open, %s at 0x%" PRIx64 " of the bus"
+               " in pages of %s\n", section->instance, size, w.bus_offset,
+               page);
+    }
+}
+
 static void show_facts(const Stream *s)
 {
     const char *numbers = show_server_numbers(s);
@@ -206,6 +235,7 @@ static void show_facts(const Stream *s)
     if (numbers) {
         printf("  CPU numbers for interrupts: %s\n", numbers);
     }
+    show_windows(s);
     for (i = 0; i < CAP__MAX; i++) {
         if (show_capability(s, i, &value)) {
             g_autofree char *text = capability_format(i, value);

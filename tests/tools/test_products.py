@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests of PowerKVM, RHEL and hostos: what `ppc-insns options` prints, and `rewrite` makes, lets them run on.
 
-    test_products.py --tool ppc-insns [--patched QEMU] [--stock QEMU] [--streams DIRECTORY] [-k PATTERN]
+    test_products.py --tool ppc-insns [--patched QEMU] [--stock QEMU] [--streams DIRECTORY]
 
 Each stream of products/ is converted and loaded, with the command line that the tool prints and the devices that the stream was
 recorded with. The truth is what the guest says then. Without QEMUs, only what needs none runs. Prints TAP.
@@ -13,6 +13,7 @@ import csv
 import functools
 import json
 import os
+import re
 import shlex
 import struct
 import sys
@@ -37,10 +38,21 @@ PRODUCTS = {
     "powerkvm-3.1.1": "PowerKVM 3.1.1",
     "rhev-2.6.0-28.el7": "RHEL 7.3",
     "hostos-stable-2.8.0": "hostos 2.8",
+    "2.7.0": "QEMU 2.7.0",
 }
 
 
 WINDOW = 0x800000000000000      # where the second DMA window of a PCI host bridge begins
+
+
+class WindowGuest(harness.guests.Guest):
+    """The guest that has opened a second DMA window (window.S): its five letters say what it sees of it."""
+    LINE = re.compile(rb"([0-9a-f]{8}) (ok|BAD) +([A-Za-z]{5})")
+
+
+WITH_WINDOW = WindowGuest("window", "window.bin", os.path.join(HERE, "products", "window.S"))
+harness.GUESTS[WITH_WINDOW.name] = WITH_WINDOW
+GUESTS = {"guest.S": harness.COUNTING, "idle.S": harness.SLEEPING, "window.S": WITH_WINDOW}
 
 
 def disk(name):
@@ -105,7 +117,7 @@ def read_streams():
     for row in raw:
         words = b"" if row["msr_mask"] == "-" else bytes.fromhex("".join(
             f'{int(row[name], 16):016x}' for name in ("msr_mask", "insns_flags", "insns_flags2")) + f'{int(row["nb_BATs"], 16):08x}')
-        guest = harness.GUESTS["sleeping" if row["guest"] == "idle.S" else "counting"]
+        guest = GUESTS[row["guest"]]
         stream = harness.Stream(os.path.join(OPTIONS.streams, row["file"]), row["qemu"], row["machine"], row["cpu"], int(row["smp"]),
                                 words, row["guest_probe"], row["sha256"], guest)
         rows.append((stream, row["options"], stream.read()))
@@ -114,7 +126,7 @@ def read_streams():
 
 # (start of the stream's name, arguments of rewrite or None, -M, [-global]): who loads it is for QEMU to say.
 CONFIGURATION, FOOTER = "migration.send-configuration=off", "migration.send-section-footer=off"
-DDW = "spapr-pci-host-bridge.ddw=on"
+DDW, NO_DDW = "spapr-pci-host-bridge.ddw=on", "spapr-pci-host-bridge.ddw=off"
 LOADS = [
     ("qemu-powerkvm-3.1.1-pseries-2.4-POWER8-guest", None, "pseries-2.3", ()),
     ("qemu-powerkvm-3.1.1-pseries-2.4-POWER8-guest", None, "pseries-2.4", (CONFIGURATION, FOOTER)),
@@ -132,6 +144,11 @@ LOADS = [
     *(("qemu-rhev-2.6.0-28.el7-pseries-rhel7.3.0-POWER8-smp4", ("--machine", machine), f"{machine},cap-htm=off", some)
       for machine in ("pseries-2.6", "pseries-2.7") for some in ((), (DDW,))),
     ("qemu-rhev-2.6.0-28.el7-pseries-rhel7.3.0-POWER8-smp4", None, "pseries-2.6,cap-htm=off", (DDW,)),
+    *(("qemu-powerkvm-3.1.1-pseries-2.6-POWER8-window", how, f"{machine},cap-htm=off", some)
+      for how, machine in ((None, "pseries-2.6"), (("--global", DDW), "pseries-2.6"), (("--machine", "pseries-2.7"), "pseries-2.7"))
+      for some in ((), (DDW,), (NO_DDW,))),
+    *(("qemu-v2.7.0-pseries-2.7-POWER8-window", how, "pseries-2.7,cap-htm=off", some)
+      for how in (None, ()) for some in ((), (DDW,), (NO_DDW,))),
 ]
 
 
@@ -153,22 +170,6 @@ def with_patched(test):
 
 def with_stock(test):
     return each_stream(test, "stock")
-
-
-def open_window(data, shift, table):
-    """A stream of PowerKVM 3.1.1 whose guest has made a second DMA window of TABLE with pages of 2^SHIFT bytes
-
-    Made here of one that has none: the section's fields, and what the description at the end says of them.
-    """
-    section = next(s for s in show(data)["sections"] if s["name"] == "spapr_iommu" and s["instance"] == 0x80000001)
-    head, end = section["offset"] + section["size"] - 22, section["offset"] + section["size"]
-    fields = data[head:head + 4] + struct.pack(">BQII?", 1, WINDOW, shift, len(table), False) + struct.pack(f">{len(table)}Q", *table)
-    text = data.index(b'{"page_size"') if b'{"page_size"' in data else data.rindex(b"\0\6") + 6
-    description = json.loads(data[text:text + int.from_bytes(data[text - 4:text], "big")])
-    window = next(d for d in description["devices"] if d["name"] == "spapr_iommu" and d["instance_id"] in (0x80000001, 0x80000001 - 2 ** 32))
-    window["fields"].append({"name": "migtable", "array_len": len(table), "type": "uint64", "size": 8})
-    described = json.dumps(description).encode()
-    return data[:head] + fields + data[end:text - 4] + len(described).to_bytes(4, "big") + described
 
 
 def iommus(stream):
@@ -210,7 +211,7 @@ class Products(unittest.TestCase):
     @each_stream
     def test_check_before(self, row, _, data):
         """check: as it is, no stream of PowerKVM or RHEL loads into 7.2"""
-        if not row.qemu.startswith("hostos"):
+        if not row.qemu.startswith(("hostos", "2.")):
             self.assertEqual(tool("check", "--to", "7.2", stdin=data).returncode, 1)
             self.assertEqual(tool("check", "--to", "7.2", "--with-series", stdin=data).returncode, 1)
             self.assertEqual(tool("check", "--to", "2.6", stdin=data).returncode, 1)
@@ -219,7 +220,7 @@ class Products(unittest.TestCase):
     def test_check_home(self, row, _, data):
         """check: into the QEMU that it is from, it loads"""
         home = {"powerkvm-3.1": "powerkvm-3.1", "powerkvm-3.1.1": "powerkvm-3.1.1", "rhev-2.6.0-28.el7": "rhel-7.3",
-                "hostos-stable-2.8.0": "hostos-2.8"}
+                "hostos-stable-2.8.0": "hostos-2.8", "2.7.0": "2.7.0"}
         must("check", "--to", home[row.qemu], *(("--machine", row.machine) if row.machine == "pseries-2.4" else ()), stdin=data)
 
     @each_stream
@@ -271,28 +272,54 @@ class Products(unittest.TestCase):
         must("rewrite", "--to", "7.2", "--force", stdin=data[:at] + bytes((0, 0, 0, 1)) + data[at + 4:])
 
     def test_open_window(self):
-        """rewrite: a second DMA window that is open is kept or refused, never dropped"""
-        row, devices, data = next(r for r in self.rows if r[0].qemu == "powerkvm-3.1.1" and r[0].machine == "pseries-2.6"
-                                  and r[1] == "-" and r[0].guest is harness.COUNTING)
-        table = tuple(page << 16 | 3 for page in range(64))
-        opened = open_window(data, 16, table)
-        self.assertEqual(show(opened)["notes"], [])
-        for to in "7.2", "2.6":
-            done = tool("rewrite", "--to", to, "--force", stdin=opened)
-            self.assertEqual(done.returncode, 1)
-            self.assertIn(b"second DMA window", done.stderr)
-        _, globals_, rewrite = recipe(opened, "--with-series")
-        self.assertIn("spapr-pci-host-bridge.ddw=on", globals_)
-        converted = must(*rewrite, stdin=opened)
-        self.assertEqual(second_window(converted), (WINDOW, 16, table))
-        back = must("rewrite", "--to", "powerkvm-3.1.1", stdin=converted)
-        self.assertEqual(iommus(back), iommus(opened))
-        if OPTIONS.patched:
-            options, globals_, _ = recipe(opened, "--with-series")
-            result = harness.load(OPTIONS.patched, replace(row, machine=options["-M"], cpu=options["-cpu"]), save=True, stream=converted,
-                                  options=(*(part for value in globals_ for part in ("-global", value)), *DEVICES[devices]))
-            self.assertTrue(result.loaded, "\n".join(result.describe()))
-            self.assertEqual(second_window(result.saved), (WINDOW, 16, table))
+        """rewrite: a second DMA window that the guest has opened is kept or refused, never dropped"""
+        for row, devices, data in self.rows:
+            if row.guest is not WITH_WINDOW:
+                continue
+            with self.subTest(os.path.basename(row.path)):
+                window, = show(data)["second_dma_windows"]
+                self.assertEqual(window, {"liobn": 0x80000001, "open": True, "bus_offset": f"{WINDOW:016x}", "page_shift": 16,
+                                          "pages": 4096})
+                self.assertIn(b"open, 256 MiB at 0x800000000000000", must("show", stdin=data))
+                for to, how in (("2.6", ("--machine", "pseries-2.6")), ("2.6", ("--machine", "pseries-2.6", "--global", DDW)),
+                                ("7.2", ("--machine", "pseries-2.6")), ("7.2", ("--global", NO_DDW))):
+                    done = tool("rewrite", "--to", to, "--force", *how, stdin=data)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(b"has opened a second DMA window", done.stderr)
+                    said = tool("check", "--to", to, *how, stdin=data)
+                    self.assertEqual(said.returncode, 1)
+                    self.assertIn(b"the guest has opened a second DMA window (0x80000001,", said.stdout)
+                _, _, rewrite = recipe(data, "--with-series")
+                converted = must(*rewrite, stdin=data)
+                offset, shift, table = second_window(converted)
+                self.assertEqual((offset, shift, table[:64]), (WINDOW, 16, tuple((63 - page) << 16 | 3 for page in range(64))))
+                self.assertEqual((any(table[64:-1]), table[-1] & 0xffff), (False, 3))
+                if row.qemu == "powerkvm-3.1.1":
+                    self.assertEqual(iommus(must("rewrite", "--to", "powerkvm-3.1.1", stdin=converted)), iommus(data))
+                if OPTIONS.patched:
+                    result = self.load(OPTIONS.patched, row, devices, data, "--with-series", save=True)
+                    self.assertTrue(result.loaded, "\n".join(result.describe()))
+                    self.assertEqual(second_window(result.saved)[:2], (WINDOW, 16))
+                    self.assertEqual(second_window(result.saved)[2][:-1], table[:-1])       # it goes on to map its last page
+
+    def test_closed_window(self):
+        """rewrite: 2.6 has no ddw, whatever its options say, so a second window that is not open is left out for it"""
+        data = next(d for r, _, d in self.rows if r.qemu == "powerkvm-3.1.1" and r.machine == "pseries-2.6" and r.guest is harness.COUNTING)
+        for how in (), ("--global", DDW):
+            converted = must("rewrite", "--to", "2.6", *how, stdin=data)
+            self.assertEqual(show(converted)["second_dma_windows"], [])
+            must("check", "--to", "2.6", *how, stdin=converted)
+
+    @each_stream
+    def test_advice(self, row, _, data):
+        """check: what it says to try are commands that the tool takes"""
+        named = set()
+        for to in "2.6", "2.7", "7.2", "powerkvm-3.1", "powerkvm-3.1.1", "hostos-2.8", "rhel-7.3":
+            verdict = json.loads(tool("check", "--json", "--to", to, stdin=data).stdout)
+            for reason in verdict["reasons"]:
+                named.update(re.findall(r"ppc-insns rewrite --to ([^ ,;]+)", reason["try"] or ""))
+        for to in named:
+            self.assertLess(tool("options", "--to", to, stdin=data).returncode, 2, to)
 
     def test_from(self):
         """--from: overrides, and refuses names that are none"""
@@ -314,26 +341,26 @@ class Products(unittest.TestCase):
         arguments = [a.get("value") for a in xml.iter("{http://libvirt.org/schemas/domain/qemu/1.0}arg")]
         self.assertEqual([v for o, v in zip(arguments[::2], arguments[1::2]) if o == "-global"], globals_)
 
-    def load(self, binary, row, devices, data, *arguments):
+    def load(self, binary, row, devices, data, *arguments, save=False):
         options, globals_, rewrite = recipe(data, *arguments)
         self.assertEqual(options["-smp"], str(row.smp))
         self.assertEqual(options["-m"], f"{256 << 10}k")
         extra = [part for value in globals_ for part in ("-global", value)]
         return harness.load(binary, replace(row, machine=options["-M"], cpu=options["-cpu"]), options=(*extra, *DEVICES[devices]),
-                            stream=must(*rewrite, stdin=data))
+                            stream=must(*rewrite, stdin=data), save=save)
 
     @with_patched
     def test_patched(self, row, devices, data):
         """options, rewrite, load: runs on in the patched 7.2 with its instructions"""
         result = self.load(OPTIONS.patched, row, devices, data, "--with-series")
         self.assertTrue(result.loaded, "\n".join(result.describe()))
-        if row.guest is harness.COUNTING:
+        if row.guest is not harness.SLEEPING:
             self.assertEqual(result.after, row.guest_probe)
 
     @with_stock
     def test_stock(self, row, devices, data):
         """options, rewrite, load: runs on in the stock 7.2, but for guests that sleep"""
-        if row.guest is harness.COUNTING:
+        if row.guest is not harness.SLEEPING:
             result = self.load(OPTIONS.stock, row, devices, data)
             self.assertTrue(result.loaded, "\n".join(result.describe()))
 

@@ -179,6 +179,7 @@ static void test_window(void)
     for (i = 0; i < G_N_ELEMENTS(makes); i++) {
         Made m = made(makes[i]);
         g_auto(Destination) none = to("7.2"), ddw = to("7.2");
+        g_auto(Destination) old = to("2.6");
         g_autoptr(GError) err = NULL;
         g_autoptr(Stream) kept = NULL;
         const StreamSection *window;
@@ -187,6 +188,15 @@ static void test_window(void)
         g_assert_null(rewritten(m.s, &none, true, &err));
         g_assert_error(err, TOOL_ERROR, TOOL_ERROR_REFUSED);
         g_assert_nonnull(strstr(err->message, "second DMA window"));
+        g_assert_nonnull(strstr(err->message, "ddw=on"));
+        g_clear_error(&err);
+
+        /* 2.6 ignores the option. */
+        g_assert_true(destination_set_global(
+            &old, "spapr-pci-host-bridge.ddw=on", &err));
+        g_assert_null(rewritten(m.s, &old, true, &err));
+        g_assert_error(err, TOOL_ERROR, TOOL_ERROR_REFUSED);
+        g_assert_null(strstr(err->message, "ddw=on"));
         g_clear_error(&err);
 
         g_assert_true(destination_set_global(
@@ -201,6 +211,40 @@ static void test_window(void)
         g_assert_cmpuint(state.nb_table, ==, makes[i]->window);
         g_assert_cmphex(state.bus_offset, ==, 1ull << 59);
         g_assert_cmpuint(state.page_shift, ==, 16);
+        unmake(&m);
+    }
+}
+
+/* Who has spapr-pci-host-bridge.ddw, and in whom it is on by default */
+static void test_ddw(void)
+{
+    static const struct {
+        const char *to, *machine;
+        bool has, by_default;
+    } rows[] = {
+        { "2.6", "pseries-2.6", false, false },
+        { "2.7", "pseries-2.6", true, false },
+        { "2.7", "pseries-2.7", true, true },
+        { "7.2", "pseries-2.6", true, false },
+        { "hostos-2.8", "pseries-2.6", true, false },
+        { "rhel-7.3", "pseries-rhel7.2.0", true, false },
+        { "rhel-7.3", "pseries-rhel7.3.0", true, true },
+        { "powerkvm-3.1", "pseries-2.3", true, true },
+        { "powerkvm-3.1.1", "pseries-2.6", true, true },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Made m = made(&plain);
+        g_auto(Destination) dest = to(rows[i].to);
+        g_autoptr(GError) err = NULL;
+
+        g_assert_true(destination_set_machine(&dest, rows[i].machine, &err));
+        g_assert_true(judge_has_ddw(&dest) == rows[i].has);
+        g_assert_true(judge_ddw(m.s, &dest) == rows[i].by_default);
+        g_assert_true(destination_set_global(
+            &dest, "spapr-pci-host-bridge.ddw=on", &err));
+        g_assert_true(judge_ddw(m.s, &dest) == rows[i].has);
         unmake(&m);
     }
 }
@@ -361,6 +405,7 @@ int main(int argc, char **argv)
     g_test_add_func("/products/there-and-back", test_there_and_back);
     g_test_add_func("/products/footers", test_footers);
     g_test_add_func("/products/window", test_window);
+    g_test_add_func("/products/ddw", test_ddw);
     g_test_add_func("/products/token", test_token);
     g_test_add_func("/products/mixture", test_mixture);
     g_test_add_func("/products/options", test_options);
