@@ -67,7 +67,7 @@ help:
 	@echo 'FORMAT=quilt           make series: for debian/patches; or rpm (default: mail)'
 	@echo 'STREAMS=dir            make check-linux: also load the Linux guests recorded there'
 	@echo 'LINUX="--rounds 5 ..."  make check-linux: options of tests/linux/test_linux.py'
-	@echo 'KVM="--host power8"    make check-kvm: options of scripts/kvm.py, see docs/kvm.md'
+	@echo 'KVM="--host power8"    make check-kvm: options of scripts/check/kvm.py, see docs/kvm.md'
 	@echo 'TOPIC=fixes            make series: only this topic; README says which there are'
 	@echo 'SIGNOFF=1              make series: add your own Signed-off-by'
 
@@ -75,27 +75,27 @@ setup:
 	@scripts/setup.sh
 
 series: setup
-	@$(PYTHON) scripts/build.py $(from) series $(flags)
+	@$(PYTHON) scripts/build/build.py $(from) series $(flags)
 
 deb-src: setup
-	@$(PYTHON) scripts/build.py $(from) deb-src $(if $(SIGNOFF),--signoff)
+	@$(PYTHON) scripts/build/build.py $(from) deb-src $(if $(SIGNOFF),--signoff)
 
 deb: setup
 	@scripts/setup.sh mmdebstrap
-	@$(PYTHON) scripts/deb.py $(from)
+	@$(PYTHON) scripts/build/deb.py $(from)
 
 rpm: setup
 	@scripts/setup.sh rpm
-	@$(PYTHON) scripts/rpm.py $(from)
+	@$(PYTHON) scripts/build/rpm.py $(from)
 
 qemu: setup
-	@$(PYTHON) scripts/build.py $(from) qemu
+	@$(PYTHON) scripts/build/build.py $(from) qemu
 
 demo: setup
-	@$(PYTHON) scripts/build.py $(from) demo
+	@$(PYTHON) scripts/build/build.py $(from) demo
 
 matrix: setup
-	@$(PYTHON) scripts/build.py $(from) matrix
+	@$(PYTHON) scripts/build/build.py $(from) matrix
 
 tools: setup
 	@test -f build/tools/build.ninja || meson setup --buildtype=release build/tools
@@ -107,25 +107,25 @@ install: tools
 
 bench: tools
 	$(PYTHON) tests/bench/bench_stream.py --tool build/tools/tools/ppc-insns $(analyze)
-	@$(PYTHON) scripts/build.py $(from) bench
+	@$(PYTHON) scripts/build/build.py $(from) bench
 
 soak: setup
-	@$(PYTHON) scripts/build.py $(from) soak
+	@$(PYTHON) scripts/build/build.py $(from) soak
 
 check: setup
-	@$(PYTHON) scripts/check.py $(from) $(addprefix --also ,$(ALSO)) all
+	@$(PYTHON) scripts/check/check.py $(from) $(addprefix --also ,$(ALSO)) all
 
 check-unit: setup
-	@$(PYTHON) scripts/check.py $(from) unit
+	@$(PYTHON) scripts/check/check.py $(from) unit
 
 check-qemu: setup
-	@$(PYTHON) scripts/check.py $(from) qemu
+	@$(PYTHON) scripts/check/check.py $(from) qemu
 
 check-series: setup
-	@$(PYTHON) scripts/check.py $(from) series
+	@$(PYTHON) scripts/check/check.py $(from) series
 
 check-bases: setup
-	@$(PYTHON) scripts/check_bases.py $(if $(TREES),--trees '$(TREES)' --compile)
+	@$(PYTHON) scripts/check/check_bases.py $(if $(TREES),--trees '$(TREES)' --compile)
 check-libvirt: tools qemu
 	@$(PYTHON) tests/libvirt/check_libvirt.py --install --tool build/tools/tools/ppc-insns --stock $(stock) --patched $(patched)
 
@@ -140,26 +140,26 @@ check-rpm: rpm
 	@$(PYTHON) tests/packages/test_rpm.py $(if $(QEMU),--qemu '$(QEMU)',--base $(BASE))
 
 check-gitlab: setup
-	@$(PYTHON) scripts/gitlab.py $(from)
+	@$(PYTHON) scripts/check/gitlab.py $(from)
 
 check-faults: setup
-	@$(PYTHON) scripts/check.py $(from) faults
+	@$(PYTHON) scripts/check/check.py $(from) faults
 
 check-linux: setup
-	@$(PYTHON) scripts/check.py $(from) linux -- $(if $(STREAMS),--streams '$(STREAMS)') $(LINUX)
+	@$(PYTHON) scripts/check/check.py $(from) linux -- $(if $(STREAMS),--streams '$(STREAMS)') $(LINUX)
 
 check-kvm: setup
 	@scripts/setup.sh gcc-powerpc64le-linux-gnu
-	@$(PYTHON) scripts/check.py $(from) kvm -- $(KVM)
+	@$(PYTHON) scripts/check/check.py $(from) kvm -- $(KVM)
 
 check-mutations: setup
-	@$(PYTHON) scripts/mutate.py $(from)
+	@$(PYTHON) scripts/check/mutate.py $(from)
 
 fuzz: setup
-	@$(PYTHON) scripts/fuzz.py --time $(FUZZ_TIME)
+	@$(PYTHON) scripts/check/fuzz.py --time $(FUZZ_TIME)
 
 fuzz-qemu: setup
-	@$(PYTHON) scripts/fuzz-qemu.py $(from)
+	@$(PYTHON) scripts/check/fuzz-qemu.py $(from)
 
 clean:
 	rm -rf build

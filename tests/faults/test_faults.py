@@ -148,21 +148,20 @@ class Mirror(http.server.SimpleHTTPRequestHandler):
             super().copyfile(source, outputfile)
 
 
-# qemu-source.py on a machine whose package sources are as told
+# distribution.py on a machine whose package sources are as told
 SCRIPT = """
-import importlib.util, os, sys
-sys.path.insert(0, os.path.dirname(sys.argv[1]))
-spec = importlib.util.spec_from_file_location('qemu_source', sys.argv[1])
-qs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(qs)
-qs.machine = lambda: ('debian', 'bookworm', {'a.list': sys.argv[2]})
-sys.argv[0] = sys.argv[1]
-sys.exit(qs.main(['debian/bookworm', sys.argv[3]]))
+import sys
+from pathlib import Path
+sys.path[:0] = map(str, Path(sys.argv[1]).glob("*/"))
+import distribution, process
+distribution.machine = lambda: ('debian', 'bookworm', {'a.list': sys.argv[2]})
+sys.argv[0] = 'distribution.py'
+process.guarded(lambda: distribution.get('debian/bookworm', {'debian/bookworm': {'suite': 'bookworm'}}, Path(sys.argv[3])))
 """
 
 
 class Source(unittest.TestCase):
-    """qemu-source.py, with a small package from a mirror on this machine"""
+    """distribution.py, with a small package from a mirror on this machine"""
 
     # That mirror is asked for it, and not what the machine has for a proxy.
     direct = os.environ | {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
@@ -210,7 +209,7 @@ class Source(unittest.TestCase):
         self.addCleanup(setattr, Mirror, "cut", None)
 
     def script(self, port=None):
-        return [sys.executable, "-c", SCRIPT, PROJECT / "scripts/qemu-source.py",
+        return [sys.executable, "-c", SCRIPT, PROJECT / "scripts",
                 f"deb [trusted=yes] http://127.0.0.1:{port or self.port}/ bookworm main\n", self.out]
 
     def get(self, port=None, prefix=()):
@@ -220,7 +219,7 @@ class Source(unittest.TestCase):
     def check_none(self, done, message):
         """It says in a few lines what is wrong, and the directory is not there."""
         self.assertEqual(done.returncode, 1, done.stderr[-2000:])
-        last = done.stderr[done.stderr.index("qemu-source.py: "):]
+        last = done.stderr[done.stderr.index("distribution.py: "):]
         self.assertLessEqual(last.count("\n"), 3, last)
         self.assertRegex(last, message)
         self.assertNotIn("Traceback", done.stderr)
@@ -237,7 +236,7 @@ class Source(unittest.TestCase):
         self.check_whole()
 
     def test_killed(self):
-        """qemu-source.py is killed at random moments"""
+        """distribution.py is killed at random moments"""
         begun = time.monotonic()
         self.check_next()
         takes = time.monotonic() - begun
@@ -330,13 +329,13 @@ class Build(unittest.TestCase):
 
     def build(self, what):
         """The command that a user runs."""
-        return [sys.executable, self.tmp / "scripts/build.py", "--base", OPTIONS.base, what]
+        return [sys.executable, self.tmp / "scripts/build/build.py", "--base", OPTIONS.base, what]
 
     def patch(self):
         """Of that, what makes the patched tree."""
         return [sys.executable, "-c", "import sys; sys.path.insert(0, sys.argv[1]); import build; "
                 f"place = build.Place('{OPTIONS.base}', None)\nwith place.locked():\n    place.make_patched()",
-                self.tmp / "scripts"]
+                self.tmp / "scripts/build"]
 
     def run_command(self, *command):
         return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -347,7 +346,8 @@ class Build(unittest.TestCase):
     def digest(self):
         """Names and contents of what the series changes in the patched tree, and how many files there are"""
         patched = self.place / "patched"
-        names = (self.place / "patched.applied").read_text().split()
+        names = subprocess.run(["git", "-C", self.place / "git", "diff", "--name-only", "base", "series"], check=True,
+                               capture_output=True, text=True).stdout.split()
         return sum(len(f) for _, _, f in os.walk(patched)), [
             (n, hashlib.sha256((patched / n).read_bytes()).hexdigest()) for n in sorted(names)]
 
@@ -361,23 +361,27 @@ class Build(unittest.TestCase):
         for n in range(10 if OPTIONS.long else 2):
             copying = OPTIONS.long and n % 2
             if copying:
-                shutil.rmtree(self.place / "patched")
+                shutil.rmtree(self.place / RANDOM.choice(["git", "patched"]))
             else:
                 (self.place / "patched/target/ppc/insns-history.c").write_text("stale\n")
             kill_at_random(self.patch(), takes if copying else 2)
             done = self.run_command(*self.patch())
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(self.digest(), wanted)
-        self.assertEqual(self.there(), there | {"lock", "patched", "patched.applied", "series"})
+        self.assertEqual(self.there(), there | {"git", "lock", "patched"})
 
     @needs_mounts
     def test_patched_full_disk(self):
         """the patched tree: on a full disk, one short message, and nothing half-made"""
-        done = self.run_command(*mounted(SMALL, self.place, "20m", *self.build("qemu")))
-        said = done.stderr[:2000]
-        self.assertEqual(done.returncode, 1, said)
-        self.assertRegex(said, r"\A(--- .*\n)*build\.py: .*No space left on device.*\n\Z")
-        self.assertEqual({path.split("/")[0] for path in done.stdout.splitlines()}, self.there() | {"lock", "series"})
+        for size, at in ("20m", "committing"), ("150m", "copying"):
+            with self.subTest(size):
+                done = self.run_command(*mounted(SMALL, self.place, size, *self.build("qemu")))
+                said = done.stderr[:2000]
+                self.assertEqual(done.returncode, 1, said)
+                self.assertRegex(said, rf"\A(--- .*\n)*--- {at} the source.*\n"
+                                 r"build\.py: .*(no space left on the disk|Out of diskspace)\n\Z")
+                left = [path for path in done.stdout.splitlines() if not path.startswith("git/")]
+                self.assertEqual({path.split("/")[0] for path in left}, self.there() | {"git", "lock", "stock"})
 
     def test_binary_killed(self):
         """the binary: killed at random moments while it is built, the next run completes it"""

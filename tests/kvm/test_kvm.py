@@ -4,7 +4,7 @@
 
     test_kvm.py --host NAME [-k PATTERN]
 
-This runs inside a host that scripts/kvm.py has booted; NAME says which one that is meant to be. Under KVM the hardware decides
+This runs inside a host that scripts/check/kvm.py has booted; NAME says which one that is meant to be. Under KVM the hardware decides
 what a guest can execute, so the guest must see the same letters everywhere. What differs is the words on the wire.
 """
 import contextlib

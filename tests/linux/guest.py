@@ -18,8 +18,9 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "scripts"))
+sys.path[:0] = map(str, (HERE.parents[1] / "scripts").glob("*/"))
 import packages  # noqa: E402  (found through the line above)
+import process  # noqa: E402
 
 ARCHITECTURE = "ppc64el"
 METAPACKAGE = "linux-image-powerpc64le"
@@ -140,14 +141,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dir", type=Path, help="where to")
     args = parser.parse_args()
-    packages.end_on_signals()
-    try:
-        print(*make(args.dir), sep="\n")
-    except (packages.PackageError, OSError) as error:
-        print(f"guest.py: {error}", file=sys.stderr)
-        return 1
+    print(*make(args.dir), sep="\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.guarded(main)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path += [str(PROJECT / 'scripts'), str(PROJECT / 'tests/unit')]
+sys.path += [*map(str, (PROJECT / 'scripts').glob('*/')), str(PROJECT / 'tests/unit')]
 import clean_root  # noqa: E402  (found through the line above)
 import deb  # noqa: E402
 import roots  # noqa: E402

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/build.py and check.py, as far as they need no QEMU."""
+"""Tests of scripts/build/build.py and check.py, as far as they need no QEMU."""
 
 import contextlib
 import errno
@@ -20,11 +20,12 @@ from unittest import mock
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / 'scripts'))
+sys.path[:0] = map(str, (PROJECT / 'scripts').glob('*/'))
 sys.dont_write_bytecode = True
 import build                               # noqa: E402
 import check                               # noqa: E402
-from mails import PlainError               # noqa: E402
+from process import PlainError, finish, guarded            # noqa: E402
+from repository import Repository, files_below              # noqa: E402
 
 
 class Names(unittest.TestCase):
@@ -88,24 +89,18 @@ class Source(unittest.TestCase):
 
 
 class Trees(unittest.TestCase):
-    """make_tree(), on a small tree and a patch of one of its files"""
-
-    PATCH = '--- a/d/one.c\n+++ b/d/one.c\n@@ -1 +1 @@\n-one\n+two\n' \
-            '--- /dev/null\n+++ b/d/new.c\n@@ -0,0 +1 @@\n+new\n'
+    """A repository, of a small tree and one commit on it, and what is checked out"""
 
     def setUp(self):
         self.tmp = Path(mkdtemp())
         self.addCleanup(shutil.rmtree, self.tmp)
-        self.source, self.tree, self.patch = (self.tmp / n for n in ('source', 'tree', 'patch'))
+        self.source, self.tree, self.git = (self.tmp / n for n in ('source', 'tree', 'git'))
         self.write(**{'d/one.c': 'one\n', 'd/same.c': 'same\n', 'gone/file': 'x\n', 'turns': 'x\n',
-                      'back/file': 'x\n', 'run.sh': 'x\n'})
+                      'back/file': 'x\n', 'run.sh': 'x\n', '.gitignore': '*.c\n'})
         (self.source / 'link').symlink_to('d')
-        self.patch.write_text(self.PATCH)
+        self.patched = {'d/one.c': ('100644', 'two\n'), 'd/new.c': ('100644', 'new\n')}
         self.wanted = {'d/one.c': 'two\n', 'd/new.c': 'new\n', 'd/same.c': 'same\n', 'gone/file': 'x\n', 'turns': 'x\n',
-                       'back/file': 'x\n', 'run.sh': 'x\n', 'link': '-> d'}
-        for name in [*self.wanted, 'd/one.c']:
-            if (path := self.source / name).exists() and not path.is_symlink():
-                os.utime(path, (1e9, 1e9))
+                       'back/file': 'x\n', 'run.sh': 'x\n', '.gitignore': '*.c\n', 'link': '-> d'}
 
     def write(self, **files):
         for name, text in files.items():
@@ -113,28 +108,31 @@ class Trees(unittest.TestCase):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def made(self, patches=None, **kw):
+    def made(self, revision='series'):
         """Makes the tree, which is to be what is wanted; returns the files that were written."""
-        before = self.times()
+        before, source = self.times(), self.files(self.source)
+        repo = Repository(self.git, PROJECT)
+        repo.commit([('series', 'x\n', self.patched)],
+                    dict.fromkeys(('base', 'series'), repo.take(self.source, files_below(self.source), 'x')))
         with contextlib.redirect_stderr(io.StringIO()):
-            build.make_tree(self.tree, self.source, [self.patch] if patches is None else patches, **kw)
-        found = {n: f'-> {f.readlink()}' if f.is_symlink() else f.read_text() for n, f in self.files()}
+            repo.check_out(revision, self.tree)
+        found = {n: f'-> {f.readlink()}' if f.is_symlink() else f.read_text() for n, f in self.files(self.tree)}
         self.assertEqual(found, self.wanted)
-        self.assertEqual({p.name for p in self.tmp.iterdir()}, {'source', 'patch', 'tree', 'tree.applied'})
+        self.assertEqual({p.name for p in self.tmp.iterdir()}, {'source', 'git', 'tree'})
+        self.assertEqual(self.files(self.source), source)
+        self.assertEqual(repo.changed(), sorted(self.patched))
         return {n for n, t in self.times().items() if before.get(n) != t}
 
-    def files(self):
-        return [(str(f.relative_to(self.tree)), f) for f in self.tree.rglob('*')
-                if (f.is_symlink() or not f.is_dir()) and f.name != build.COPIED]
+    @staticmethod
+    def files(top):
+        return [(str(f.relative_to(top)), f) for f in top.rglob('*') if f.is_symlink() or not f.is_dir()]
 
     def times(self):
-        return {n: f.lstat().st_mtime_ns for n, f in self.files()} if self.tree.exists() else {}
+        return {n: f.lstat().st_mtime_ns for n, f in self.files(self.tree)}
 
     def test_source_changes(self):
         """what changes in the source, comes or goes is brought over; the rest keeps its time"""
         self.made()
-        self.assertEqual(self.times()['d/same.c'], 10 ** 18)
-        self.assertEqual((self.tmp / 'tree.applied').read_text().split(), ['d/new.c', 'd/one.c'])
         self.assertEqual(self.made(), set())
 
         self.write(**{'d/same.c': 'SAME\n', 'new/file': 'y\n', 'back/file': 'x\n'})
@@ -167,14 +165,40 @@ class Trees(unittest.TestCase):
         self.assertEqual(self.made(), {'d/one.c'})
         self.wanted['d/one.c'] = 'one\n'
         new = self.wanted.pop('d/new.c')
-        self.assertEqual(self.made([]), {'d/one.c'})
-        self.wanted |= {'d/one.c': 'two\n', 'd/new.c': new, 'd/same.c': 'same\nmore\n', 'e/f': 'more\n'}
-        self.made(appended={'d/same.c': 'more\n', 'e/f': 'more\n'})
-        self.assertEqual(self.made(appended={'d/same.c': 'more\n', 'e/f': 'more\n'}), set())
+        self.assertEqual(self.made('base'), {'d/one.c'})
+        self.wanted |= {'d/one.c': 'two\n', 'd/new.c': new}
+        self.patched['e/f'], self.wanted['e/f'] = ('100644', 'more\n'), 'more\n'
+        self.assertEqual(self.made(), {'d/one.c', 'd/new.c', 'e/f'})
+
+    def test_diffs(self):
+        """patches on top of a commit; only what they change is written"""
+        self.made()
+        diff = self.source / 'diff'
+        diff.write_text('--- a/d/one.c\n+++ b/d/one.c\n@@ -1 +1 @@\n-two\n+three\n')
+        repo, before = Repository(self.git, PROJECT), self.times()
+        repo.check_out(repo.with_patches('series', [diff]), self.tree)
+        self.assertEqual((self.tree / 'd/one.c').read_text(), 'three\n')
+        self.assertEqual({n for n, t in self.times().items() if before[n] != t}, {'d/one.c'})
+        with self.assertRaisesRegex(PlainError, 'git apply failed: .*d/one.c'):
+            repo.with_patches('series', [diff, diff])
+
+    def test_mails(self):
+        """git am of the mails makes the branch again, or it is said what else"""
+        self.made()
+        repo, am = Repository(self.git, PROJECT), self.tmp / 'am'
+        mail = self.tmp / 'source/mail'
+        mail.write_bytes(repo.git('format-patch', '--stdout', 'base..series'))
+        self.assertIsNone(repo.am_problem('series', [mail], am))
+        self.assertRegex(repo.am_problem('base', [mail], am), r'(?s)another text:.* d/one.c .* 2 files changed')
+        mail.write_text(mail.read_text().replace('-one', '-two'))
+        self.assertRegex(repo.am_problem('series', [mail], am), r'\Agit am failed: .*d/one.c')
+        self.assertFalse(am.exists())
 
     def test_built(self):
-        """what is built in the source stays there, and what is built in the copy stays, too"""
-        self.write(**{'build/build.ninja': 'x\n', 'build/large.o': 'x\n', '.git/config': 'x\n'})
+        """what is built in the source stays there, and what is built in the copy stays, too; a submodule is files"""
+        self.write(**{'build/build.ninja': 'x\n', 'build/large.o': 'x\n', '.git/config': 'x\n', 'sub/file': 'x\n'})
+        subprocess.run(['git', 'init', '-q', self.source / 'sub'], check=True)
+        self.wanted['sub/file'] = 'x\n'
         self.made()
         (self.tree / 'gone/made').write_text('x\n')
         shutil.rmtree(self.source / 'gone')
@@ -182,18 +206,22 @@ class Trees(unittest.TestCase):
         self.wanted['gone/made'] = 'x\n'
         self.made()
 
+    def test_killed(self):
+        """what a run that was killed has left does no harm: locks, and a tree that was not finished"""
+        for name in 'git/base.index.lock', 'git/tree.index.lock', 'git/refs/heads/series.lock', 'tree/half':
+            (self.tmp / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.tmp / name).write_text('x\n')
+        self.made()
+
     def test_full_disk(self):
-        """a full disk: one message; no copy, or a whole one that the next run completes"""
-        def full(wanted, path, **kw):
-            if 'same.c' in path.name:
-                raise OSError(errno.ENOSPC, 'No space left on device', str(path))
-            return copy(wanted, path, **kw)
-        copy = shutil.copy2
+        """a full disk: one message; no copy, or the one that was there, and the next run completes it"""
+        def full(command, **kw):
+            limit = ['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh'] if 'read-tree' in command else []
+            return finish([*limit, *command], **kw)
         for there in False, True:
-            with mock.patch('shutil.copy2', full), self.assertRaisesRegex(OSError, 'No space left'):
+            with mock.patch('repository.finish', full), self.assertRaisesRegex(PlainError, r'\Agit read-tree failed: .*\Z'):
                 self.made()
-            self.assertEqual({p.name for p in self.tmp.iterdir()},
-                             {'source', 'patch'} | ({'tree', 'tree.applied'} if there else set()))
+            self.assertEqual(self.tree.exists(), there)
             self.made()
             self.write(**{'d/same.c': 'SAME\n'})
             self.wanted['d/same.c'] = 'SAME\n'
@@ -202,7 +230,7 @@ class Trees(unittest.TestCase):
         """where copying fails for each file, the first is enough"""
         full = mock.Mock(side_effect=OSError(errno.ENOSPC, 'No space left on device'))
         with self.assertRaises(SystemExit) as e:
-            build.guarded(lambda: shutil.copytree(self.source, self.tree, copy_function=full))
+            guarded(lambda: shutil.copytree(self.source, self.tree, copy_function=full))
         self.assertGreater(full.call_count, 1)
         self.assertRegex(e.exception.code, r'\A[^\n]*: \[Errno 28\] No space left on device\Z')
 
@@ -217,7 +245,7 @@ class Children(unittest.TestCase):
     def started(self, body):
         """A program that has sh -c BODY run as a build runs things, in a place that is locked, and is in the middle of it."""
         p = subprocess.Popen([sys.executable, '-c', f'''
-import sys; sys.path.insert(0, {str(PROJECT / "scripts")!r})
+import sys; sys.path.insert(0, {str(PROJECT / "scripts/build")!r})
 from pathlib import Path
 import build
 def main():

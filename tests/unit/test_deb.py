@@ -13,7 +13,7 @@ from pathlib import Path
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / 'scripts'))
+sys.path[:0] = map(str, (PROJECT / 'scripts').glob('*/'))
 import build
 import deb
 import gitlab

@@ -13,10 +13,11 @@ from pathlib import Path
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(PROJECT / d) for d in ('scripts', 'tests/migration-compat')]
+sys.path[:0] = [str(PROJECT / d) for d in ('scripts/generate', 'tests/migration-compat')]
 sys.dont_write_bytecode = True
 import harness      # noqa: E402
 import series       # noqa: E402
+from repository import Repository      # noqa: E402
 
 # Language and, where it has one, file of each example -> its text
 EXAMPLES = {m[1].strip(): m[2] for m in re.finditer(
@@ -47,14 +48,17 @@ class Hacking(unittest.TestCase):
         self.example('c hw/ppc/example.c', self.tree)
         self.example('toml series/2-fixes/40-example.toml', self.project)
         (self.project / 'series/2-fixes/cover.toml').write_text('subject = "x"\nmessage = "x"\n')
-        series.generate(self.project, self.tree, self.top / 'out')
+        repo = Repository(self.top / 'git', PROJECT)
+        result = series.fit(self.project, self.tree)
+        series.commit(repo, result)
+        series.write(repo, result, self.top / 'out')
         patch = (self.top / 'out/2-fixes/0001-example.patch').read_text()
         self.assertEqual(patch[patch.index('\n@@') + 1:].rstrip('\n'),
                          self.example('diff').rstrip('\n'))
         (self.tree / 'hw/ppc/example.c').write_text('void example_realize(int i)\n{\n    i++;\n}\n')
         with self.assertRaisesRegex(series.SeriesError, r'^series/2-fixes/40-example.toml:8: hw/ppc/example.c: '
                                     r"anchor 'example_start\(' or 'example_begin\(' matches 0 times"):
-            series.generate(self.project, self.tree, None)
+            series.fit(self.project, self.tree)
 
     def test_2_base(self):
         """a base: it is known, and takes a tree of its version only"""
@@ -102,9 +106,9 @@ class Hacking(unittest.TestCase):
 
     def test_5_test(self):
         """a test: it passes, and fails where what it says is not true"""
-        unit, scripts = self.project / 'tests/unit', self.project / 'scripts'
+        unit, scripts = self.project / 'tests/unit', self.project / 'scripts/generate'
         unit.mkdir(parents=True)
-        shutil.copytree(PROJECT / 'scripts', scripts)
+        shutil.copytree(PROJECT / 'scripts/generate', scripts)
         shutil.copy(PROJECT / 'tests/unit/tap.py', unit)
         self.example('python tests/unit/test_example.py', self.project)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/kvm.py, with programs of our own in place of QEMU and readelf."""
+"""Tests of scripts/check/kvm.py, with programs of our own in place of QEMU and readelf."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from unittest import mock
 
 import tap
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
+sys.path[:0] = map(str, (Path(__file__).resolve().parents[2] / 'scripts').glob('*/'))
 import build  # noqa: E402  (found through the line above)
 import kvm  # noqa: E402
 
@@ -123,7 +123,7 @@ class Libraries(Case):
         where.mkdir(parents=True)
         for name in needed:
             (where / name).write_bytes(b'\x7fELF')
-        with mock.patch.object(build, 'run', lambda c: needed[Path(c[-1]).name]):
+        with mock.patch.object(kvm, 'run', lambda c: needed[Path(c[-1]).name]):
             files = {}
             self.lab.add_libraries(files, where / 'prog')
         self.assertEqual(sorted(files), ['lib/powerpc64le-linux-gnu/liba.so',
@@ -133,7 +133,7 @@ class Libraries(Case):
     def test_missing(self):
         """one that no package has is an error that names it and its user"""
         (self.top / 'prog').write_bytes(b'\x7fELF')
-        with mock.patch.object(build, 'run', lambda _: '(NEEDED) [liba.so]'), \
+        with mock.patch.object(kvm, 'run', lambda _: '(NEEDED) [liba.so]'), \
                 self.assertRaisesRegex(build.BuildError, 'prog needs liba.so'):
             self.lab.add_libraries({}, self.top / 'prog')
 

@@ -12,7 +12,7 @@ import tap
 PROJECT = Path(__file__).resolve().parents[2]
 
 # The generator, whose types mypy can follow.
-TYPED = ['scripts/series.py', 'scripts/places.py', 'scripts/mails.py']
+TYPED = [f'scripts/generate/{name}.py' for name in ('series', 'places', 'repository', 'mails', 'process')]
 
 
 def sources():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of how scripts/matrix.py shows what an earlier run found."""
+"""Tests of how scripts/show/matrix.py shows what an earlier run found."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tap
 
-SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'
+SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts/show'
 EMPTY = {'br', 'meta', 'link'}      # HTML's elements without an end
 
 

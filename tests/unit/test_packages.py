@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/packages.py: which package sources it would use, and how."""
+"""Tests of scripts/build/packages.py: which package sources it would use, and how."""
 
 import fcntl
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tap
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
+sys.path[:0] = map(str, (Path(__file__).resolve().parents[2] / 'scripts').glob('*/'))
 import packages  # noqa: E402  (found through the line above)
 
 DEB822 = '''\

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/series.py and its modules, on made-up QEMU trees."""
+"""Tests of scripts/generate/series.py and its modules, on made-up QEMU trees."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ from tempfile import mkdtemp
 import tap
 
 PROJECT = Path(__file__).resolve().parents[2]
-SCRIPTS = PROJECT / 'scripts'
+SCRIPTS = PROJECT / 'scripts/generate'
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 from places import PlaceError, Source      # noqa: E402

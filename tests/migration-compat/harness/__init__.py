@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs guests under QEMUs, loads streams into them, migrates them, and says what the guests then see.
 
-This is a library for the tests beside it, for scripts/demo.py and others; it needs nothing but Python 3.11 and, to assemble the
+This is a library for the tests beside it, for scripts/show/demo.py and others; it needs nothing but Python 3.11 and, to assemble the
 guests, binutils for powerpc64. Each part says at its top what it is for:
 
     settings    what the command line decides

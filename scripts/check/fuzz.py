@@ -15,8 +15,11 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-from build import PROJECT, guarded, run
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
+from build import PROJECT
+from process import guarded, run
 
 OUT = PROJECT / 'build/fuzz'
 TARGETS = ['stream', 'verdict']

@@ -27,7 +27,7 @@ import test_wire as wire  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEMPLATES = os.path.join(HERE, "templates")
-OUT = os.path.join(HERE, "..", "build", "matrix")
+OUT = os.path.join(HERE, "..", "..", "build", "matrix")
 
 # State of a cell -> glyph, colour on a terminal, what the legend says. Seen or not is part of the glyph, not only of the text.
 STATES = {

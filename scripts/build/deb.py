@@ -14,13 +14,16 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import time
+from pathlib import Path
 
-import mails
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import packages
 import roots
-from build import (SCRIPTS, SYSTEM_PATH, BuildError, Place, guarded, logged, parser,
-                   run, say)
+from build import PROJECT, SCRIPTS, SYSTEM_PATH, Place, logged, parser
+from process import BuildError, guarded, run, say
+from repository import timestamp
 from series import load_bases
 
 PACKAGE = 'qemu-system-ppc'
@@ -97,13 +100,13 @@ def prepare(place, stock, tree):
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(source, tree, symlinks=True)
     for name in STEPS:
-        shutil.copy2(SCRIPTS / name, tree)
+        shutil.copy2(SCRIPTS / 'build' / name, tree)
     debian = tree / 'debian'
     (debian / 'changelog').rename(debian / 'changelog.insns')
     text = (place.source / 'debian/changelog').read_text()
     if package['Version'] != of_source:     # it was built again, without a change
         date = time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime(
-            mails.timestamp(SCRIPTS)))
+            timestamp(PROJECT)))
         text = (f'qemu ({package["Version"]}) unstable; urgency=low, '
                 'binary-only=yes\n\n  * Built again.\n\n'
                 f' -- {PACKAGE} <nobody@localhost>  {date}\n\n{text}')
@@ -177,7 +180,7 @@ def build_in_root(suite, tree, variables):
 def make_deb(place):
     """The package; returns its path. Only what is new is made."""
     place.get_source()
-    suite, own = roots.suite_of(place.base, load_bases(SCRIPTS.parent)['bases'])
+    suite, own = roots.suite_of(place.base, load_bases(PROJECT)['bases'])
     stock = newest_stock(place, suite)
     tree, out = place.dir / 'deb-build', place.dir / 'deb'
     variables = prepare(place, stock, tree)
@@ -199,10 +202,7 @@ def main():
                          'it needs')
     place = Place(args.base, None, args.without)
     with place.locked():
-        try:
-            deb = make_deb(place)
-        except packages.PackageError as e:
-            raise BuildError(str(e)) from e
+        deb = make_deb(place)
     say(f'the package is {deb}')
     return 0
 

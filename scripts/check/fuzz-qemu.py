@@ -13,17 +13,21 @@ target has to enumerate, then N inputs of libFuzzer's.
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
-from build import (PROJECT, TARGET_LIST, Place, build_tree, guarded,
-                   link_firmware, make_tree, parser)
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
+from build import (PROJECT, TARGET_LIST, Place, build_tree, link_firmware,
+                   parser)
+from process import guarded
 
 TARGET = PROJECT / 'tests/fuzz/ppc_insns_fuzz.c'
 MACHINES = ['pseries-2.1', 'pseries-2.6', 'pseries-2.7']
 CPUS = ['970_v2.2', 'power5+_v2.1', 'POWER7', 'POWER8', 'POWER9', 'POWER10']
 # Those in which the history has a row, so each that differs from the one before.
 VERSIONS = ['.'.join(release) for release in dict.fromkeys(re.findall(
-    r'\{ R\((\d+), (\d+)\), F\(',
-    (PROJECT / 'target/ppc/insns-history.c').read_text()))]
+    r'CHANGE\(R\((\d+), (\d+)\), F\(',
+    (PROJECT / 'target/ppc/insns-history.h.inc').read_text()))]
 
 # The same name is in hw/ppc and in libqtest, which no other fuzzer links with
 # it; the first one, QEMU's own, is the one that it wants.
@@ -35,10 +39,14 @@ def build(place):
     """Returns the fuzzer."""
     tree, out = place.dir / 'fuzz-tree', place.dir / 'fuzz-bin'
     place.get_source()
-    make_tree(tree, place.source, place.make_series(quiet=True), {
-        f'tests/qtest/fuzz/{TARGET.name}': TARGET.read_text(),
-        'tests/qtest/fuzz/meson.build':      # specific_ss has cpu.h
-            f"\nspecific_ss.add(files('{TARGET.name}'))\n"})
+    repo, _ = place.commit()
+    meson = 'tests/qtest/fuzz/meson.build'
+    repo.commit([('fuzz', "QEMU's fuzzer of cpu sections", {
+        f'tests/qtest/fuzz/{TARGET.name}': ('100644', TARGET.read_text()),
+        meson: ('100644', repo.git('show', f'series:{meson}').decode() +
+                f"\nspecific_ss.add(files('{TARGET.name}'))\n")})],     # it has cpu.h
+                {'fuzz': 'refs/heads/series'})
+    repo.check_out('fuzz', tree)
     build_tree(tree, out, [*TARGET_LIST, *OPTIONS], ['qemu-fuzz-ppc64'])
     link_firmware(out)
     return out / 'qemu-fuzz-ppc64'

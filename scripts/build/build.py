@@ -4,9 +4,11 @@
 
     build/PLACE/qemu      the source as it is (not with --qemu: that tree is
                           read where it stands, and never changed)
+    build/PLACE/git       a git repository with the source as the branch "base"
+                          and the series on it, a commit for each patch
     build/PLACE/series    the patches (as mails; else series-quilt, series-rpm,
                           or series-TOPIC)
-    build/PLACE/patched   a copy of the source with the series applied
+    build/PLACE/patched   the last commit, checked out
     build/PLACE/meson     only where the machine's is too old for the source
     build/PLACE/bin       where that is built
     build/PLACE/stock     qemu-system-ppc64 as the distribution has it
@@ -23,22 +25,25 @@ import argparse
 import contextlib
 import email.utils
 import fcntl
-import filecmp
+import functools
 import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import tomllib
 from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
+import distribution
 import mails
 import series
+from process import LOCKS, TAIL, BuildError, child, finish, guarded, run, say
+from repository import NOBODY, Repository, files_below, identity, timestamp
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = PROJECT / 'scripts'
 
 # Debian's own, which has its packages' modules (yaml, jinja2, sphinx) for certain.
@@ -65,80 +70,6 @@ RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 # subprojects of meson later.
 SUBMODULES = ['ui/keycodemapdb', 'tests/fp/berkeley-softfloat-3',
               'tests/fp/berkeley-testfloat-3']
-
-# In a tree that was made of another: what is in it from there, a path a line.
-COPIED = '.copied'
-
-# How many lines of a program's output are shown where it failed.
-TAIL = 25
-
-
-class BuildError(mails.PlainError):
-    """What went wrong while something was got, made or built."""
-
-
-def say(text):
-    print(f'--- {text}', file=sys.stderr, flush=True)
-
-
-# The locks of Place.locked(). What works in a place keeps its lock, too, so
-# that no other run gets in its way if we are killed before it ends.
-LOCKS = []
-
-
-@contextlib.contextmanager
-def child(command, **kwargs):
-    """Starts a command. A signal that ends us before it ends reaches it, too,
-    and what it has started."""
-    def let_signals_through():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, mails.SIGNALS)
-
-    p = None
-    try:
-        with mails.no_signals():    # or one might come when it has begun, before p is set
-            try:
-                p = subprocess.Popen([str(c) for c in command], process_group=0,
-                                     preexec_fn=let_signals_through, **kwargs)
-            except FileNotFoundError as e:
-                raise BuildError(f'{command[0]} is missing; scripts/setup.sh '
-                                 'installs what is needed') from e
-        yield p
-    except BaseException as e:
-        signum = e.code - 128 if isinstance(e, SystemExit) else signal.SIGTERM
-        if p:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(p.pid, signum)
-        raise
-    finally:
-        if p:
-            with p:
-                pass
-
-
-def finish(command, **kwargs):
-    """Runs a command to its end, as subprocess.run does."""
-    with child(command, **kwargs) as p:
-        out, err = p.communicate()
-    return subprocess.CompletedProcess(p.args, p.returncode, out, err)
-
-
-def run(command, **kwargs):
-    """Runs a command that is to succeed, or raises BuildError with the last of
-    what it said; returns its output."""
-    p = finish(command, pass_fds=LOCKS, text=True, errors='replace',
-               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-               stderr=subprocess.PIPE, **kwargs)
-    if p.returncode:
-        said = (p.stdout + p.stderr).splitlines()[-TAIL:]
-        raise BuildError('\n'.join([f'failed: {" ".join(p.args)}', *said]))
-    return p.stdout
-
-
-def run_script(name, *args, **kwargs):
-    """Runs one of our own scripts, which says itself what went wrong."""
-    if finish([sys.executable, SCRIPTS / name, *args], pass_fds=LOCKS,
-              **kwargs).returncode:
-        raise SystemExit(1)
 
 
 class Place:
@@ -181,15 +112,18 @@ class Place:
             finally:
                 LOCKS.remove(lock.fileno())
 
+    def get(self, what, out):
+        distribution.get(self.base or 'apt', series.load_bases(PROJECT)['bases'], out,
+                         what)
+
     def get_source(self):
         if self.base and not (self.source / 'VERSION').exists():
             say(f'getting the source of {self.base}')
-            run_script('qemu-source.py', self.base, self.source)
+            self.get('source', self.source)
 
     def get_stock(self):
         """For a tree by path: that of the release that the machine runs."""
-        run_script('qemu-source.py', '--stock', self.base or 'apt',
-                   self.stock.parent)
+        self.get('stock', self.stock.parent)
 
     def check_source(self):
         """Refuses a source that cannot be built, with all that it lacks."""
@@ -225,27 +159,37 @@ class Place:
             return
         say('getting the meson of {}: {} is needed, and this machine has {}'
             .format(self.base, *versions))
-        run_script('qemu-source.py', '--package', 'meson', self.base, meson)
+        self.get('meson', meson)
+
+    @functools.cached_property
+    def repository(self):
+        """Its git repository, for when the place is locked."""
+        return Repository(self.dir / 'git', PROJECT)
+
+    def commit(self, signoff=False, topic=None, form='mail'):
+        """Makes the series, or one topic of it, as branches of the repository;
+        returns both."""
+        result = series.fit(PROJECT, self.source, self.base if self.base != 'apt' else None,
+                            signoff, self.without, topic, form)
+        repo = self.repository
+        if not (repo.path / 'base.index').exists():
+            say('committing the source to git/')
+        series.commit(repo, result, files_below(self.source))
+        return repo, result
 
     def make_series(self, out=None, signoff=False, quiet=False, form='mail',
                     topic=None):
         """Writes the patches, or those of a topic, to out; returns them in order."""
-        out = Path(out) if out else self.series
-        options = ['--format', form]
-        if self.base not in (None, 'apt'):
-            options += ['--base', self.base]
-        if signoff:
-            options.append('--signoff')
-        options += [o for part in self.without for o in ('--without', part)]
-        if topic:
-            options += ['--topic', topic]
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        run_script('series.py', '--tree', self.source, '--out', out, *options,
-                   stdout=subprocess.DEVNULL if quiet else None)
+        out = (Path(out) if out else self.series).absolute()
+        mails.check_out(out)
+        repo, result = self.commit(signoff, topic, form)
+        series.write(repo, result, out, form, signoff)
+        if not quiet:
+            print(*series.describe(result), sep='\n', flush=True)
         return mails.patches_in(out)
 
     def make_patched(self):
-        make_tree(self.patched, self.source, self.make_series(quiet=True))
+        self.commit()[0].check_out('series', self.patched)
 
     def make_deb_src(self, signoff=False):
         """The distribution's source package with the series after its own
@@ -279,8 +223,6 @@ class Place:
         if not tars:
             raise BuildError(f'no {tar}.tar.*; remove {self.source} and run '
                              'this again, which gets both')
-        for left in self.dir.glob('.series-*'):     # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
         with mails.scratch_dir(self.dir) as scratch:
             new = scratch / 'new'
             new.mkdir()
@@ -314,131 +256,19 @@ class Place:
     def build_plain(self):
         """qemu-system-ppc64 without the series; returns its path."""
         plain, out = self.dir / 'plain', self.dir / 'plain-bin'
-        make_tree(plain, self.source, [])
+        self.commit()[0].check_out('base', plain)
         build_tree(plain, out, TARGET_LIST, [EMULATOR])
         link_firmware(out)
         return out / EMULATOR
 
 
-def make_tree(tree, source, patches, appended=None):
-    """Makes tree a copy of source with the patches applied, and with texts
-    appended to files, or as new ones (path -> text). If there is a copy
-    already, only what is different is written, so that little is built."""
-    applied, stage, new = (tree.with_name(f'{tree.name}.{end}')
-                           for end in ('applied', 'stage', 'new'))
-    for path in stage, new:     # by a run that was killed
-        shutil.rmtree(path, ignore_errors=True)
-    try:
-        stage.mkdir()
-        touched = apply(patches, appended or {}, source, stage)
-        wanted = {path: source / path for path in files_below(source)}
-        for path in touched:
-            wanted[path] = stage / path
-            if not wanted[path].exists():       # a patch takes it away
-                del wanted[path]
-        if (tree / COPIED).exists():
-            update(tree, wanted)
-        else:
-            say(f'copying the source to {tree.name}/')
-            shutil.rmtree(tree, ignore_errors=True)
-            new.mkdir()
-            update(new, wanted)
-            new.rename(tree)
-        note(applied, touched)      # for whoever asks what the patches change
-    finally:
-        for path in stage, new:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def apply(patches, appended, source, stage):
-    """Makes in stage all files of source that the patches touch, as they are
-    with them, and those that have something appended; returns their paths."""
-    env = {**os.environ, 'GIT_CEILING_DIRECTORIES': str(stage.parent)}
-    touched = set()
-
-    def touch(path):
-        (stage / path).parent.mkdir(parents=True, exist_ok=True)
-        if path not in touched and (source / path).exists():
-            shutil.copy2(source / path, stage / path)
-        touched.add(path)
-    for patch in patches:
-        listed = run(['git', 'apply', '--numstat', '-z', patch], cwd=stage, env=env)
-        for row in listed.rstrip('\0').split('\0'):
-            touch(row.split('\t')[2])
-        run(['git', 'apply', '--whitespace=nowarn', patch], cwd=stage, env=env)
-    for path, text in appended.items():
-        touch(path)
-        with open(stage / path, 'a') as f:
-            f.write(text)
-    return touched
-
-
-def files_below(top):
-    """The paths of all files and links below a directory; without git's own,
-    and without directories in which something is built."""
-    found = []
-    for where, directories, files in os.walk(top):
-        here = Path(where)
-        links = [d for d in directories if (here / d).is_symlink()]
-        directories[:] = [d for d in directories
-                          if d not in ('.git', '__pycache__', *links)
-                          and not (here / d / 'build.ninja').exists()]
-        found += [str((here / name).relative_to(top)) for name in files + links
-                  if name not in ('.git', COPIED)]
-    return found
-
-
-def update(tree, wanted):
-    """Makes the files of tree what wanted says (path -> file that it is to be
-    like), and takes away what was in it only the last time. What others made
-    there, as builds do, stays."""
-    copied = tree / COPIED
-    before = set(os.fsdecode(copied.read_bytes()).rstrip('\n').split('\n')) \
-        if copied.exists() else set()
-    note(copied, before | wanted.keys())
-    for path in before - wanted.keys():
-        (tree / path).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):      # others have something there
-            os.removedirs((tree / path).parent)
-    for path, file in wanted.items():
-        put(file, tree / path)
-    note(copied, wanted)
-
-
-def note(path, names):
-    """Writes the names to the file path, or leaves what was there."""
-    new = path.with_name(path.name + '.new')
-    new.write_bytes(os.fsencode('\n'.join(sorted(names)) + '\n'))
-    new.replace(path)
-
-
-def put(wanted, path):
-    """Makes path what wanted is, a file or a link, with its time; keeps path as
-    it is if it is that. If it was something else, its time is now, so that what
-    is made of it is made anew."""
-    if path.is_symlink() or wanted.is_symlink():
-        same = path.is_symlink() and wanted.is_symlink() and \
-            path.readlink() == wanted.readlink()
-    else:
-        same = path.exists() and filecmp.cmp(wanted, path) and \
-            path.stat().st_mode == wanted.stat().st_mode
-    if not same:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(path.name + '.new')
-        new.unlink(missing_ok=True)
-        shutil.copy2(wanted, new, follow_symlinks=False)
-        if os.path.lexists(path):
-            os.utime(new, follow_symlinks=False)
-        new.replace(path)
-
-
 def changelog_entry(last):
     """An entry for debian/changelog above that which last has the fields of.
     The version is above the distribution's, and below its next."""
-    who = mails.identity(PROJECT) or mails.NOBODY
+    who = identity(PROJECT) or NOBODY
     name, mail = email.utils.parseaddr(os.environ.get('DEBEMAIL', ''))
     name = os.environ.get('DEBFULLNAME') or name or who[0]
-    day = mails.timestamp(PROJECT) // 86400 * 86400    # as in Last-Update
+    day = timestamp(PROJECT) // 86400 * 86400    # as in Last-Update
     date = max(day, int(last['Timestamp']) + 1)
     return (f'{last["Source"]} ({last["Version"]}+insns1) UNRELEASED; '
             'urgency=medium\n\n'
@@ -568,17 +398,6 @@ def parser(description):
     return p
 
 
-def guarded(main):
-    """Runs main(); a failure is one message and exit status 1."""
-    mails.stop_on_signals()
-    try:
-        sys.exit(main())
-    except (mails.PlainError, OSError) as e:
-        if isinstance(e, shutil.Error):     # a tuple for each file
-            e = e.args[0][0][2]
-        sys.exit(f'{Path(sys.argv[0]).name}: {e}')
-
-
 def main():
     p = parser('Make the series for a QEMU, and build it.')
     p.add_argument('--out', help='series: the directory for the patches')
@@ -609,9 +428,9 @@ def main():
             if args.command == 'bench':
                 plain = place.build_plain()
     follows = {
-        'demo': lambda: [SCRIPTS / 'demo.py', '--patched', place.qemu,
+        'demo': lambda: [SCRIPTS / 'show/demo.py', '--patched', place.qemu,
                          '--stock', place.stock],
-        'matrix': lambda: [SCRIPTS / 'matrix.py', '--patched', place.qemu,
+        'matrix': lambda: [SCRIPTS / 'show/matrix.py', '--patched', place.qemu,
                            '--stock', place.stock],
         'bench': lambda: [PROJECT / 'tests/bench/bench_qemu.py', '--patched',
                           place.qemu, '--plain', plain, '--json',

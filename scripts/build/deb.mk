@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Makes the package qemu-system-ppc alone, with the distribution's own
-# debian/rules. scripts/deb.py runs it in a source tree with the series:
+# debian/rules. scripts/build/deb.py runs it in a source tree with the series:
 #
 #   make -f deb.mk DEB_VERSION=STOCK version=VERSION source_version=VERSION insns-deb
 #

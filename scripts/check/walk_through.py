@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import textwrap
 
-from build import (EMULATOR, TARGET_LIST, build_tree, link_firmware, make_tree,
-                   tests_in)
+from build import EMULATOR, TARGET_LIST, build_tree, link_firmware, tests_in
 
 PAGE = 'docs/devel/ppc-insns-compat.rst'
 HISTORY = 'target/ppc/insns-history.h.inc'
@@ -57,7 +56,8 @@ class WalkThrough:
 
     def build(self, count):
         """Builds QEMU with the first diffs applied."""
-        make_tree(self.tree, self.place.patched, self.diffs[:count])
+        repo = self.place.repository
+        repo.check_out(repo.with_patches('series', self.diffs[:count]), self.tree)
         build_tree(self.tree, self.bin, TARGET_LIST,
                    [EMULATOR, *tests_in(self.tree)])
         link_firmware(self.bin)

@@ -15,7 +15,7 @@ import textwrap
 import threading
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "migration-compat"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tests", "migration-compat"))
 import harness as h  # noqa: E402  (found through the line above)
 
 WIDTH = 118

@@ -27,7 +27,8 @@ from pathlib import Path
 import build
 import packages
 import series
-from build import EMULATOR, PROJECT, TARGET_LIST, BuildError, say
+from build import EMULATOR, PROJECT, TARGET_LIST
+from process import BuildError, child, run, say
 
 sys.path[:0] = [str(PROJECT / 'tests' / d) for d in ('linux', 'migration-compat')]
 import guest  # noqa: E402  (found through the line above)
@@ -80,7 +81,7 @@ class Lab:
             self.build()
             self.make_share()
             self.make_initramfs()
-        except (packages.PackageError, harness.HarnessError) as e:
+        except harness.HarnessError as e:
             raise BuildError(str(e)) from e
 
     def get_root(self):
@@ -100,13 +101,8 @@ class Lab:
                       if name.startswith('linux-image-')]
             if not kernel:
                 raise BuildError(f'{guest.METAPACKAGE} of {suite} names no kernel')
-            apt.run('apt-get', 'install', '-y', '--download-only',
-                    '--no-install-recommends', kernel[0], *PACKAGES, show=True)
             new = work / 'unpacked'
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir()
-            for package in sorted((work / 'cache/archives').glob('*.deb')):
-                apt.run('dpkg-deb', '-x', str(package), str(new))
+            apt.unpack([kernel[0], *PACKAGES], new, True)
             for path in new.rglob('*'):     # or they would leave the directory
                 if path.is_symlink() and path.readlink().is_absolute():
                     target = os.path.relpath(f'{new}{path.readlink()}', path.parent)
@@ -139,14 +135,13 @@ class Lab:
         (self.share / 'unit').mkdir()
         shutil.copy(PROJECT / 'tests/unit/tap.py', self.share / 'unit')
         harness.firmware(self.share / 'firmware')
-        build.run([f'{TRIPLET}-gcc', f'--sysroot={self.root}', '-O2', '-shared',
-                   '-fPIC', '-o', self.share / 'nohw.so',
-                   PROJECT / 'tests/kvm/nohw.c'])
+        run([f'{TRIPLET}-gcc', f'--sysroot={self.root}', '-O2', '-shared', '-fPIC',
+             '-o', self.share / 'nohw.so', PROJECT / 'tests/kvm/nohw.c'])
 
     def make_initramfs(self):
         """busybox, Python, both QEMUs with their libraries, modules, init."""
         stripped = self.dir / 'qemu-patched'
-        build.run([f'{TRIPLET}-strip', '-o', stripped, self.bin / EMULATOR])
+        run([f'{TRIPLET}-strip', '-o', stripped, self.bin / EMULATOR])
         files = {'init': PROJECT / 'tests/kvm/init',
                  'bin/busybox': self.root / 'bin/busybox',
                  f'usr/bin/{EMULATOR}': self.root / 'usr/bin' / EMULATOR,
@@ -182,7 +177,7 @@ class Lab:
         with open(path, 'rb') as f:
             if f.read(4) != b'\x7fELF':
                 return
-        said = build.run([f'{TRIPLET}-readelf', '-dl', path])
+        said = run([f'{TRIPLET}-readelf', '-dl', path])
         for name in re.findall(r'\(NEEDED\).*\[(.*)\]', said) + \
                 re.findall(r'interpreter: .*/(\S+)\]', said):
             place = f'lib64/{name}' if name.startswith('ld64') else \
@@ -216,7 +211,7 @@ class Lab:
             '-fsdev', f'local,id=s,path={self.share},security_model=none,'
                       'readonly=on',
             '-device', f'virtio-9p-pci,fsdev=s,mount_tag=share{host.bus}']
-        with open(self.dir / f'{name}.log', 'w') as log, build.child(
+        with open(self.dir / f'{name}.log', 'w') as log, child(
                 command, text=True, errors='replace', stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
             timer = threading.Timer(LIMIT, p.kill)

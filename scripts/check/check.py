@@ -9,6 +9,7 @@ known not to do.
 """
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -16,16 +17,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import fuzz
 import gitlab
 import kvm
-from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, BuildError, Place,
-                   build_tree, environment, finish, guarded, link_firmware,
-                   make_tree, parser, run, tests_in)
+import series
+from build import (EMULATOR, PROJECT, PYTHON, TARGET_LIST, Place, build_tree,
+                   environment, link_firmware, parser, tests_in)
 from mails import patches_in
-from series import load_bases, load_topics
+from process import BuildError, finish, guarded, run
 from walk_through import WalkThrough
+
+sys.path.append(str(PROJECT / 'tests/unit'))
+from tap import Tap     # noqa: E402  (found through the line above)
 
 MIGRATION = PROJECT / 'tests/migration-compat'
 TOOL = PROJECT / 'build/core/tools/ppc-insns'
@@ -56,6 +62,16 @@ class Tally:
                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                    stderr=subprocess.PIPE, env={**os.environ, **env})
         self.count(p.stdout, p.stderr, p.returncode, cannot)
+
+    def verdicts(self, name, found, cannot=None):
+        """Counts what no test program says: for each test its name, what is wrong,
+        or nothing, and why it was skipped, if it was."""
+        print(f'{name}:', end=' ', flush=True)
+        tap = Tap(io.StringIO())
+        for what, wrong, *skip in found:
+            tap.result(what, not wrong, str(wrong or '').splitlines(), *skip)
+        status = tap.plan()
+        self.count(tap.out.getvalue(), '', status, cannot)
 
     def count(self, out, err, status, cannot=None):
         passed, failed, skipped, excused, planned, show = 0, 0, 0, 0, None, []
@@ -154,10 +170,9 @@ def check_fuzz(tally, seconds=30, seed=1):
     explores."""
     fuzz.build()
     for target in fuzz.TARGETS:
-        print(f'fuzz-{target}, seed {seed}:', end=' ', flush=True)
         tried, problem = fuzz.fuzz(target, seconds, seed=seed)
-        line = f'{"not " if problem or not tried else ""}ok 1 - {tried} inputs'
-        tally.count(f'1..1\n{line}\n{problem}', '', 0)
+        tally.verdicts(f'fuzz-{target}, seed {seed}', [
+            (f'{tried} inputs', problem or not tried and 'none was tried')])
 
 
 def check_faults(tally, place, long=False):
@@ -186,25 +201,14 @@ def complaints(tree, patch):
 
 def check_patches(tally, tree, patches):
     """checkpatch.pl of the tree on each patch."""
-    out = [f'1..{len(patches)}']
-    for n, patch in enumerate(patches, 1):
-        found = complaints(tree, patch)
-        out.append(f'{"not " if found else ""}ok {n} - {patch.name}')
-        out += ['# ' + line for block in found for line in block.split('\n')]
-    print('series, checkpatch.pl:', end=' ', flush=True)
-    tally.count('\n'.join(out), '', 0)
-
-
-def touched(place):
-    """The files that the series touches, if it has been applied."""
-    applied = place.dir / 'patched.applied'
-    return applied.read_text().split() if applied.exists() else []
+    tally.verdicts('series, checkpatch.pl', [
+        (patch.name, '\n'.join(complaints(tree, patch))) for patch in patches])
 
 
 def objects(place):
     """C file -> what is made of it, of those that the series touches; nothing
     if that has not been configured."""
-    found = {name: set() for name in touched(place) if name.endswith('.c')}
+    found = {name: set() for name in place.repository.changed() if name.endswith('.c')}
     commands = place.bin / 'compile_commands.json'
     for row in json.loads(commands.read_text()) if commands.exists() else []:
         for name in found:
@@ -218,14 +222,13 @@ def check_warnings(tally, place):
     series touches: nothing."""
     log = (place.bin / 'build.log').read_text(errors='replace')
     built = set(re.findall(r'Compiling C object (\S+)', log))
+    touched = tuple(place.repository.changed())
     found = [f'{name} was not compiled' for name, made in objects(place).items()
              if not made & built]
     found += [line for line in log.splitlines()
               if (m := re.match(r'(\S+?):\d+:.* warning:', line))
-              and m[1].endswith(tuple(touched(place)))]
-    print('series, compiler warnings:', end=' ', flush=True)
-    tally.count('\n'.join(['1..1', f'{"not " if found else ""}ok 1 - none',
-                           *('# ' + line for line in found)]), '', 0)
+              and m[1].endswith(touched)]
+    tally.verdicts('series, compiler warnings', [('none', '\n'.join(found))])
 
 
 def check_docs(tally, tree):
@@ -239,21 +242,18 @@ def check_docs(tally, tree):
             sphinx = subprocess.run(
                 [*SPHINX, '-D', f'master_doc={name}', top, f'{top}/out'],
                 text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        out.append((not sphinx.returncode, f'Sphinx {sphinx.stdout.strip()}'))
+        out.append((f'Sphinx takes {name}', sphinx.returncode and sphinx.stdout))
         listed = any(name in text.read_text().replace('/', ' ').split()
                      for where in (page.parent, page.parent.parent)
                      for text in where.glob('*.rst') if text != page)
-        out.append((listed, f'an index has {page.relative_to(tree)}'))
+        out.append((f'an index has {page.relative_to(tree)}', not listed))
     found = subprocess.run(
         ['perl', 'scripts/get_maintainer.pl', '--no-git', '--no-git-fallback',
          '--sections', '-f', 'target/ppc/insns-history.c'], cwd=tree, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     title = (PROJECT / 'MAINTAINERS').read_text().splitlines()[0]
-    print('series, docs and MAINTAINERS:', end=' ', flush=True)
-    out.append((title in found, 'MAINTAINERS has the files'))
-    tally.count('\n'.join([f'1..{len(out)}'] + [
-        f'{"" if ok else "not "}ok {n} - {name}'
-        for n, (ok, name) in enumerate(out, 1)]), '', 0)
+    out.append(('MAINTAINERS has the files', title not in found))
+    tally.verdicts('series, docs and MAINTAINERS', out)
 
 
 def check_deb_src(tally, place):
@@ -270,17 +270,15 @@ def check_deb_src(tally, place):
         env={**os.environ, 'QUILT_PATCHES': 'debian/patches'},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     ours = push.stdout.partition('insns-compat-')[2]    # one after the other
-    bad = [path for path in touched(place)
+    bad = [path for path in place.repository.changed()
            if not path.startswith('tests/data/') and (     # for git alone
                not (tree / path).is_file() or
                (tree / path).read_bytes() != (place.patched / path).read_bytes())]
     shutil.rmtree(tree)
-    print(f'series, {dsc.name}:', end=' ', flush=True)
-    tally.count('\n'.join(['1..2'] + [
-        f'{"" if ok else "not "}ok {n} - {name}' for n, (ok, name) in enumerate((
-            (not push.returncode and ours and 'Hunk' not in ours,
-             'quilt takes all patches, ours where they say'),
-            (not bad, f'the tested tree {" ".join(bad)}')), 1)]), '', 0)
+    fits = not push.returncode and ours and 'Hunk' not in ours
+    tally.verdicts(f'series, {dsc.name}', [
+        ('quilt takes all patches, ours where they say', not fits and push.stdout),
+        ('that is the tested tree', ' '.join(bad))])
 
 
 def check_built(tally, tree, out, tests=None, **env):
@@ -297,10 +295,7 @@ def check_built(tally, tree, out, tests=None, **env):
 def check_walk_through(tally, place):
     """What docs/devel says of how to add a group, on a copy of the tree."""
     walk = WalkThrough(place)
-    out = [f'{"not " if wrong else ""}ok {n} - {name}' + f'\n# {wrong}' * bool(wrong)
-           for n, (name, wrong) in enumerate(walk.follow(), 1)]
-    print('walk-through:', end=' ', flush=True)
-    tally.count('\n'.join([f'1..{len(out)}', *out]), '', 0)
+    tally.verdicts('walk-through', walk.follow())
     # the unit test knows what later releases really had
     check_built(tally, walk.tree, walk.bin, tests_in(walk.tree)[1:])
     if not has_streams(walk.tree):
@@ -357,11 +352,10 @@ def check_migration(tally, place, brief):
                                 stderr=subprocess.DEVNULL).returncode
     states = "QEMU's own comparison of states"
     if status:
-        known = load_bases(PROJECT)['bases'].get(place.base, {})
-        print(f'migration: {states}:', end=' ', flush=True)
-        tally.count(f'1..1\nok 1 - all # SKIP -dump-vmstate of {place.stock} ends '
-                    f'with status {status}', '', 0,
-                    None if known.get('dumps_vmstate', True) else 'dump-vmstate')
+        known = series.load_bases(PROJECT)['bases'].get(place.base, {})
+        tally.verdicts(f'migration: {states}', [
+            ('all', None, f'-dump-vmstate of {place.stock} ends with status {status}')],
+            None if known.get('dumps_vmstate', True) else 'dump-vmstate')
     else:
         tests.append((states, 'test_vmstate.py', *qemu, *stock, '--checker',
                       place.patched / 'scripts/vmstate-static-checker.py'))
@@ -410,44 +404,31 @@ def check_qemu(place, tally):
     """The patched QEMU's own tests: unit, and qtest for ppc64."""
     build_tree(place.patched, place.bin, TARGET_LIST, ['all'])
     link_firmware(place.bin)
-    out, log = [], place.bin / 'meson-logs/testlog.json'
+    log = place.bin / 'meson-logs/testlog.json'
     log.unlink(missing_ok=True)     # or it might be that of an earlier run
     own = place.bin / 'pyvenv/bin/meson'
     finish([own if own.exists() else 'meson', 'test', '-C', place.bin,
             '--no-rebuild', '--suite', 'unit', '--suite', 'qtest-ppc64'],
            stdout=sys.stderr, env=environment(place.bin))
-    for row in map(json.loads, log.read_text().splitlines()):
-        bad = row['result'] not in ('OK', 'SKIP')
-        out.append(f'{"not " if bad else ""}ok {len(out) + 1} - {row["name"]}' +
-                   (' # SKIP' if row['result'] == 'SKIP' else ''))
-    print("patched QEMU, its own tests:", end=' ', flush=True)
-    tally.count('\n'.join([f'1..{len(out)}', *out]), '', 0)
+    tally.verdicts('patched QEMU, its own tests', [
+        (row['name'], row['result'] not in ('OK', 'SKIP'), *[''] * (row['result'] == 'SKIP'))
+        for row in map(json.loads, log.read_text().splitlines())])
 
 
 def check_series(place, tally):
-    """Each patch after its predecessors: git am, build, tests. Then each topic
-    that needs no other one, alone, on the source as it is."""
+    """The mails; each commit, built and tested; and each topic that needs no other
+    one, alone."""
     place.get_meson()
     tree, out = place.dir / 'am', place.dir / 'am-bin'
     options = ['--target-list=ppc64-softmmu,ppc-softmmu,ppc64-linux-user,'
                'ppc64le-linux-user']
     binaries = [EMULATOR, 'qemu-system-ppc', 'qemu-ppc64',
                 'qemu-ppc64le']
-    git = ['git', '-C', tree, '-c', 'user.name=nobody',
-           '-c', 'user.email=nobody@localhost', '-c', 'gc.auto=0']
 
-    def fresh():
-        for path in tree, out:      # what was built of later patches looks new
-            shutil.rmtree(path, ignore_errors=True)
-        make_tree(tree, place.source, [])
-        run([*git, 'init', '-q'])
-        run([*git, 'add', '-Af'])
-        run([*git, 'commit', '-qm', 'base'])
-
-    def step(what, patches):
+    def step(what, commit):
         problems = []
         try:
-            run([*git, 'am', '-q', *patches])
+            repo.check_out(commit, tree)
             build_tree(tree, out, options, binaries + tests_in(tree))
             link_firmware(out)
             log = (out / 'build.log').read_text()
@@ -456,22 +437,27 @@ def check_series(place, tally):
             check_built(tally, tree, out)
         except BuildError as e:
             problems.append(str(e))
-        print(f'{what}: applies, builds:', end=' ', flush=True)
-        tally.count('\n'.join(
-            ['1..1', f'{"not " if problems else ""}ok 1 - {what}',
-             *('# ' + p for p in problems)]), '', 0)
+        tally.verdicts(f'{what}: builds', [(what, '\n'.join(problems))])
 
-    fresh()
-    patches = place.make_series(quiet=True)
-    for patch in patches:
-        step(f'{patch.parent.name}/{patch.name}', [patch])
+    def check_mails(topic=None):
+        where = place.dir / f'series-{topic}' if topic else place.series
+        repo, result = place.commit(topic=topic)
+        series.write(repo, result, where)
+        patches = patches_in(where)
+        tally.verdicts('series, git am', [(topic or 'all topics', repo.am_problem(
+            result.branch([*result.covers][-1]), patches, tree))])
+        return repo, result, patches
+
+    repo, result, patches = check_mails()
+    commits = repo.git('rev-list', '--reverse', 'base..series').decode().split()
+    shutil.rmtree(out, ignore_errors=True)      # nothing built of later patches
+    for patch, commit in zip(patches, commits, strict=True):
+        step(f'{patch.parent.name}/{patch.name}', commit)
     check_patches(tally, tree, patches)
-    for topic in load_topics(PROJECT)[0]:
-        made = any(patch.parent.name == topic.name for patch in patches)
-        if made and not topic.cover.get('on') and topic.name != patches[0].parent.name:
-            fresh()
-            step(f'{topic.name} alone', place.make_series(
-                place.dir / f'series-{topic.name}', quiet=True, topic=topic.name))
+    for topic in series.load_topics(PROJECT)[0]:
+        if topic.name in result.shown[1:] and not topic.cover.get('on'):
+            check_mails(topic.name)
+            step(f'{topic.name} alone', f'alone/{topic.name}')
 
 
 def check_linux(place, options):
@@ -490,7 +476,7 @@ def main():
         help='base: all but unit')
     p.add_argument('options', nargs='*',
                    help='after --: options of tests/linux/test_linux.py or '
-                   'scripts/kvm.py')
+                   'scripts/check/kvm.py')
     p.add_argument('--also', metavar='BASE', action='append', default=[],
                    help='all: then another base, in brief')
     p.add_argument('--first', action='store_true',
@@ -512,7 +498,7 @@ def main():
                        place.source / 'scripts/analyze-migration.py'])
             check_fuzz(tally)
             tally.run('the series on all bases', [
-                sys.executable, PROJECT / 'scripts/check_bases.py'])
+                sys.executable, PROJECT / 'scripts/check/check_bases.py'])
         if args.what in ('base', 'all'):
             with place.locked():
                 check_base(place, tally)

@@ -22,15 +22,18 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import mails
 import series
-from build import (PROJECT, TARGET_LIST, BuildError, Place, build_tree, guarded,
-                   make_tree, run)
+from build import PROJECT, TARGET_LIST, Place, build_tree
 from check import Tally, complaints
+from process import BuildError, PlainError, guarded, run
+from repository import Repository, files_below
 
 BUILDS = PROJECT / 'build/check-bases'      # kept, so that the next run is quick
 SMALLEST = 'insns-history.c'    # is compiled, as what it needs is made first
@@ -56,42 +59,14 @@ def found_below(directory):
     return sorted(trees, key=age)
 
 
-def check_am(scratch, result, patches):
-    """The patches as mails, applied to the files that they touch."""
-    for path, text in result.original.items():
-        write(scratch / path, text)
-    git = ['git', '-C', scratch, '-c', 'user.name=nobody', '-c', 'gc.auto=0',
-           '-c', 'user.email=nobody@localhost', '-c', 'core.autocrlf=false']
-    try:
-        run([*git, 'init', '-q'])
-        run([*git, 'add', '-Af'])
-        run([*git, 'commit', '-q', '--allow-empty', '-m', 'base'])
-        run([*git, 'am', '-q', '--whitespace=error', *patches])
-    except BuildError as e:
-        raise Misfit(f'git am: {e}') from e
-    for path, text in final(result).items():
-        if series.read_text(scratch / path) != text:
-            raise Misfit(f'{path}: git am made another text than the generator')
-
-
-def final(result):
-    """path -> text of each file that the patches touch, with all of them."""
-    return {path: text for p in result.patches for path, text in p.text.items()}
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode('utf-8', 'surrogateescape'))
-
-
-def compiled(name, tree, result, patches):
+def compiled(work, tree, result):
     """How many C files the compiler has read, or why none could be."""
     if not (tree / 'meson.build').exists():
         return 'not compiled: older than meson'
-    work = BUILDS / name
     copy, out = work / 'patched', work / 'bin'
-    work.mkdir(parents=True, exist_ok=True)
-    make_tree(copy, tree, patches)
+    repo = Repository(work / 'git', PROJECT)
+    series.commit(repo, result, files_below(tree))
+    repo.check_out('series', copy)
     try:
         build_tree(copy, out, TARGET_LIST, ['build.ninja'])
     except BuildError as e:
@@ -108,7 +83,7 @@ def compiled(name, tree, result, patches):
         run(['ninja', rows[smallest]['output']], cwd=out)
     except BuildError as e:
         raise Misfit(f'{smallest}: {e}') from e
-    names = [file for file in final(result) if file in rows]
+    names = [file for file in result.final() if file in rows]
 
     def syntax(file):
         command = shlex.split(rows[file]['command'])
@@ -128,27 +103,27 @@ def check_tree(name, tree, compiling):
     with tempfile.TemporaryDirectory(prefix='check-bases-') as scratch:
         out = Path(scratch) / 'series'
         try:
-            base = series.Base(PROJECT, tree)
-            result = series.generate(PROJECT, tree, out)
-            topics = {p.topic for p in result.patches}
-            for topic in topics:
-                series.generate(PROJECT, tree, None, only=topic)
-        except mails.PlainError as e:
-            if out.exists():
-                raise Misfit(f'refused, but {out} was written') from e
+            result = series.fit(PROJECT, tree)
+            for topic in result.shown:
+                series.fit(PROJECT, tree, only=topic)
+            repo = Repository(Path(scratch) / 'git', PROJECT)
+            series.commit(repo, result)
+            series.write(repo, result, out)
+        except PlainError as e:
             raise Misfit(str(e)) from e
         patches = mails.patches_in(out)
-        check_am(Path(scratch) / 'am', result, patches)
-        how = compiled(name, tree, result, patches) if compiling else None
+        if problem := repo.am_problem('series', patches, Path(scratch) / 'am'):
+            raise Misfit(problem)
+        how = compiled(BUILDS / name, tree, result) if compiling else None
         for patch in patches:
             if said := complaints(tree, patch):
                 raise Misfit(f'{patch.name}: checkpatch.pl:\n' + '\n'.join(said))
-        seen = [f'{len(patches)} patches of {len(topics)} topics', 'git am',
+        seen = [f'{len(patches)} patches of {len(result.shown)} topics', 'git am',
                 'checkpatch']
         if how:
             seen.append(how)
-        if differs := [name for name in base.facts['features']
-                       if base.has(name) != base.expected(name)]:
+        if differs := [name for name in result.base.facts['features']
+                       if result.base.has(name) != result.base.expected(name)]:
             seen.append('differs: ' + ' '.join(differs))
     return ', '.join(seen)
 

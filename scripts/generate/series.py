@@ -7,22 +7,24 @@ name places in QEMU's own files (places.py finds them). There is a file for each
 patch, series/TOPIC/NN-name.toml. A topic is a series of its own, with its own
 cover letter (cover.toml); they are applied in the order of their names.
 What differs between QEMU trees stands in series/bases.toml. All patches are
-applied to the tree's text in memory first; only if all of it fits is anything
-written, in the form that `git format-patch` gives it, or packagers take.
-The QEMU tree is only ever read; mails.py has the part that uses git.
+applied to the tree's text in memory first; only if all of it fits are they made
+commits of a git repository (repository.py) and from these what `git format-patch`
+gives, or packagers take (mails.py). The QEMU tree is only ever read.
 """
 
 import argparse
 import difflib
 import os
 import re
-import sys
 import textwrap
 import tomllib
 from collections import namedtuple
 from pathlib import Path
+from typing import NamedTuple
 
 import mails
+import process
+import repository
 from places import PlaceError, Source
 
 OPERATIONS = ('before', 'after', 'after_block', 'replace', 'append',
@@ -52,10 +54,33 @@ Topic = namedtuple('Topic', 'name cover patches')
 
 # One patch of the result. text: path -> new text of each file it changes.
 Patch = namedtuple('Patch', 'topic name subject message text')
-Result = namedtuple('Result', 'patches left_out original modes')
 
 
-class SeriesError(mails.PlainError):
+class Result(NamedTuple):
+    """The series for a tree. original: path -> the tree's own text of each file
+    that is touched; modes: path -> mode as git has it; covers: topic -> text of its
+    cover letter, the subject first; shown: the topics that were asked for; prefix: of the
+    branches' names, where they are not the whole series."""
+    base: 'Base'
+    made_for: str
+    patches: list[Patch]
+    left_out: list
+    original: dict[str, str]
+    modes: dict[str, str]
+    covers: dict[str, str]
+    shown: list[str]
+    prefix: str
+
+    def branch(self, topic):
+        """The name of a topic's branch."""
+        return self.prefix + topic
+
+    def final(self):
+        """path -> text of each file that is touched, with all patches."""
+        return {path: text for p in self.patches for path, text in p.text.items()}
+
+
+class SeriesError(process.PlainError):
     """What is wrong with a tree, or the project's files."""
 
 
@@ -384,15 +409,12 @@ def binary(text):
     return '\0' in text[:8000]
 
 
-def for_patch(result):
-    """The result without the patches of binary files, which patch(1) cannot
-    take, nor can quilt and rpmbuild, which use it."""
-    gone = [p for p in result.patches if any(map(binary, p.text.values()))]
-    return result._replace(
-        patches=[p for p in result.patches if p not in gone],
-        left_out=result.left_out + [
-            (p.topic, p.name, p.subject, 'has binary files, for git alone')
-            for p in gone])
+def for_patch(patches, left_out):
+    """Both without the patches of binary files, which patch(1) cannot take, nor
+    can quilt and rpmbuild, which use it."""
+    gone = [p for p in patches if any(map(binary, p.text.values()))]
+    return [p for p in patches if p not in gone], [*left_out, *(
+        (p.topic, p.name, p.subject, 'has binary files, for git alone') for p in gone)]
 
 
 def diff(before, after):
@@ -404,8 +426,8 @@ def diff(before, after):
 
 
 def apply_all(project, base, topics, walk=()):
-    """Applies the topics' patches in memory; returns a Result. Result.original has
-    the tree's own text of each existing file that is touched. walk: hooks
+    """Applies the topics' patches in memory; returns what Result has as patches,
+    left_out, original and modes. walk: hooks
     that are not applied, but shown as diffs where a file says "@{step:NAME}"
     in a line of its own, each on top of the patches and steps before it."""
     now, original, modes = {}, {}, {}       # path -> text, text, git file mode
@@ -512,13 +534,13 @@ def apply_all(project, base, topics, walk=()):
         else:
             left_out.append((topic, name, table['subject'].strip(),
                              'has nothing to do here'))
-    return Result(done, left_out, original, modes)
+    return done, left_out, original, modes
 
 
-def cover_letter(topic, base, made_for, result, signoff):
+def cover_letter(topic, base, made_for, patches, left_out, signoff):
     """Subject and text of a topic's cover letter, the text with our own notes.
     @{patch:NAME} in it is the number that the patch has in the result."""
-    names = [p.name for p in result.patches if p.topic == topic.name]
+    names = [p.name for p in patches if p.topic == topic.name]
 
     def number(m):
         if m[1] not in names:
@@ -531,7 +553,7 @@ def cover_letter(topic, base, made_for, result, signoff):
         raise SeriesError(f'series/{topic.name}/cover.toml: {e}') from e
     notes = [f'Made for {made_for}.']
     notes += [f'Left out: "{subject}", which {reason}.'
-              for where, _, subject, reason in result.left_out if where == topic.name]
+              for where, _, subject, reason in left_out if where == topic.name]
     if not signoff:
         notes.append('The patches carry no Signed-off-by: whoever submits them '
                      'adds their own.')
@@ -541,50 +563,73 @@ def cover_letter(topic, base, made_for, result, signoff):
                         '\n'.join(notes)])
 
 
-def generate(project, tree, out, name=None, signoff=False, form='mail',
-             without=(), only=None):
-    """Makes the series for a tree in the directory out, a directory for each
-    topic; with out None it only checks. without: topics to leave out; only:
-    write this one, as what it needs has been applied. Returns the Result. Raises
-    SeriesError or OSError, and then out is as it was."""
-    mails.check_format(form)
+def fit(project, tree, name=None, signoff=False, without=(), only=None,
+        form='mail'):
+    """The series for a tree, as a Result. name: a base that the tree is to be;
+    without: topics to leave out; only: just this one, on what it needs; form: what is
+    to be written of it. Reads the tree and writes nothing. Raises SeriesError."""
     topics, walk = load_topics(project)
     topics = choose_topics(topics, only, without)
     base = Base(project, tree, name, [topic.name for topic in topics])
-    result = apply_all(project, base, topics, walk)
+    patches, left_out, original, modes = apply_all(project, base, topics, walk)
     if form != 'mail':
-        result = for_patch(result)
-    shown = [topics[-1].name] if only else [topic.name for topic in topics]
-    if not any(p.topic in shown for p in result.patches):
-        raise SeriesError(f'no patch{" of " + shown[0] if only else ""} concerns this base')
-    if out is None:
-        return result
+        patches, left_out = for_patch(patches, left_out)
+    having = {p.topic for p in patches}
+    shown = [topic.name for topic in topics[-1 if only else 0:] if topic.name in having]
+    if not shown:
+        raise SeriesError(f'no patch{" of " + topics[-1].name if only else ""} '
+                          'concerns this base')
+    made_for = f'QEMU {base.version}' + (f' ({name})' if name else '')
+    covers = {topic.name: cover_letter(topic, base, made_for, patches, left_out, signoff)
+              for topic in topics if topic.name in having}
+    return Result(base, made_for, patches, left_out, original, modes, covers, shown,
+                  'alone/' if only else '' if form == 'mail' else 'packages/')
+
+
+def commit(repo, result, paths=None):
+    """Makes the branches of a result in a repository. paths: the tree's files that
+    "base" is to have; if not given, those that the patches touch."""
+    base = repo.take(result.base.tree, paths or result.original, result.made_for)
+    start = {'base': base} | dict(zip(
+        map(result.branch, result.covers),
+        [base, *(f'refs/heads/{result.branch(topic)}' for topic in result.covers)]))
+    if not result.prefix:
+        start['series'] = f'refs/heads/{[*result.covers][-1]}'
+    repo.commit([(result.branch(p.topic), f'{p.subject}\n\n{p.message}\n',
+                  {path: (result.modes[path], text) for path, text in p.text.items()})
+                 for p in result.patches], start)
+
+
+def write(repo, result, out, form='mail', signoff=False):
+    """Writes the committed patches into the directory out, a directory for each
+    topic. Raises PlainError or OSError, and then out is as it was."""
     mails.check_out(out)
-    user = mails.identity(project)
-    if signoff and not user:
+    if signoff and not repo.user:
         raise SeriesError('--signoff needs your name: git config user.name and '
                           'user.email')
-    made_for = f'QEMU {base.version}' + (f' ({name})' if name else '')
-    covers = {topic.name: cover_letter(topic, base, made_for, result, signoff)
-              for topic in topics
-              if any(p.topic == topic.name for p in result.patches)}
-    date = mails.timestamp(project)
+    made = mails.make_mails(repo, result, signoff)
+    if form == 'mail':
+        files = {f'{topic}/{file}': text for topic, mbox in made.items()
+                 for file, text in mbox.items()}
+    else:
+        files = mails.packaged(form, made, result, lambda patch: mails.dep3(
+            patch, result.made_for, repo.user, repo.date, signoff))
     with mails.scratch_dir(out.parent) as scratch:
-        made = mails.make_mails(scratch, result, user or mails.NOBODY, date,
-                                covers, signoff)
-        made = {topic: mbox for topic, mbox in made.items() if topic in shown}
-        if form == 'mail':
-            files = {f'{topic}/{file}': text for topic, mbox in made.items()
-                     for file, text in mbox.items()}
-        else:
-            files = mails.packaged(
-                form, made, result, covers, lambda patch: mails.dep3(
-                    patch, made_for, user, date, signoff))
         mails.write_out(out, scratch, files)
-    return result
 
 
-def main(argv=None):
+def describe(result):
+    """What was made, and what not, a line each."""
+    for topic in result.shown:
+        yield f'{topic}:'
+        for n, p in enumerate((p for p in result.patches if p.topic == topic), 1):
+            yield f'{n:4}  {p.subject}'
+    for topic, name, _, reason in result.left_out:
+        if topic in result.shown:
+            yield f'left out: {topic}/{name}, which {reason}'
+
+
+def main():
     parser = argparse.ArgumentParser(
         description='Make the patch series for a QEMU source tree.')
     parser.add_argument('--tree', type=Path, required=True,
@@ -602,30 +647,23 @@ def main(argv=None):
     parser.add_argument('--check', action='store_true',
                         help='only see whether all of it fits; write nothing')
     parser.add_argument('--project', type=Path,
-                        default=Path(__file__).resolve().parent.parent)
-    args = parser.parse_args(argv)
-
-    mails.stop_on_signals()
+                        default=Path(__file__).resolve().parents[2])
+    args = parser.parse_args()
     if not (args.out or args.check):
         parser.error('--out or --check is needed')
-    try:
-        result = generate(args.project, args.tree,
-                          None if args.check else args.out.absolute(),
-                          args.base, args.signoff, args.format, args.without, args.topic)
-    except (mails.PlainError, OSError) as e:
-        print(f'series.py: {e}', file=sys.stderr)
-        return 1
-    shown = [topic for topic in dict.fromkeys(p.topic for p in result.patches)
-             if args.topic in (None, topic, topic.split('-', 1)[1])]
-    for topic in shown:
-        print(f'{topic}:')
-        for n, p in enumerate((p for p in result.patches if p.topic == topic), 1):
-            print(f'{n:4}  {p.subject}')
-    for topic, name, _, reason in result.left_out:
-        if topic in shown:
-            print(f'left out: {topic}/{name}, which {reason}')
+    mails.check_format(args.format)
+    result = fit(args.project, args.tree, args.base, args.signoff, args.without, args.topic,
+                 args.format)
+    if not args.check:
+        out = args.out.absolute()
+        mails.check_out(out)
+        with mails.scratch_dir(out.parent) as scratch:
+            repo = repository.Repository(scratch / 'git', args.project)
+            commit(repo, result)
+            write(repo, result, out, args.format, args.signoff)
+    print(*describe(result), sep='\n')
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    process.guarded(main)

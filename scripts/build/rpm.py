@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes an RPM of qemu-system-ppc64 with the series, in build/PLACE/rpm, by
-rpmbuild and templates/qemu-system-ppc.spec.
+rpmbuild and qemu-system-ppc.spec.
 
 It is built of the source as it is, with the patches of "make series FORMAT=rpm"
 in the spec. Debian's rpm has no database of what is installed, so that it is
@@ -12,10 +12,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
-from build import (SCRIPTS, SYSTEM_PATH, BuildError, Place, files_below, guarded,
-                   logged, parser, say)
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
+from build import SCRIPTS, SYSTEM_PATH, Place, logged, parser
 from mails import FORMATS
+from process import BuildError, guarded, say
+from repository import files_below
 
 SPEC = 'qemu-system-ppc.spec'
 RELEASE = '1.insns1'
@@ -31,7 +35,7 @@ def version_of(tree):
 
 def write_spec(path, version, series):
     """The spec for a version with the patches that the directory has."""
-    text = (SCRIPTS / 'templates' / SPEC).read_text()
+    text = (SCRIPTS / 'build' / SPEC).read_text()
     lines = (series / FORMATS['rpm']).read_text()
     for key, value in (('version', version), ('release', RELEASE),
                        ('patches', lines.rstrip('\n'))):

@@ -15,10 +15,13 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from pathlib import Path
 
+sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import series
-from build import (PROJECT, BuildError, Place, finish, guarded, parser, run, say,
-                   update)
+from build import PROJECT, Place, parser
+from process import BuildError, finish, guarded, run, say
+from repository import Repository
 
 WORK = PROJECT / 'build/mutations'
 
@@ -93,9 +96,9 @@ def copy_project(place):
     """The project's files in WORK, beside the build of the last time."""
     files = run(['git', 'ls-files', '-co', '--exclude-standard'],
                 cwd=PROJECT).splitlines()
-    WORK.mkdir(parents=True, exist_ok=True)
-    update(WORK, {name: PROJECT / name for name in files
-                  if (PROJECT / name).is_file()})
+    repo = Repository(WORK.with_suffix('.git'), PROJECT)
+    repo.check_out(repo.take(PROJECT, [f for f in files if (PROJECT / f).is_file()],
+                             'the project'), WORK)
     if place.base:
         for path in place.source, place.source.with_name('qemu.apt'):
             link = WORK / path.relative_to(PROJECT)
@@ -106,7 +109,7 @@ def copy_project(place):
 
 def check(tests, options):
     """Whether the tests in WORK pass, and the first line that says not."""
-    p = finish([sys.executable, WORK / 'scripts/check.py', tests, '--first',
+    p = finish([sys.executable, WORK / 'scripts/check/check.py', tests, '--first',
                 *options], text=True, errors='replace',
                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                stderr=subprocess.STDOUT)

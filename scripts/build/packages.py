@@ -13,11 +13,12 @@ import fcntl
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
+
+from process import PlainError, child
 
 # One package source. options: deb822 field -> value, such as Signed-By.
 Entry = namedtuple('Entry', 'uris suites components options')
@@ -30,7 +31,7 @@ OPTION_NAMES = {n.lower(): n for n in (
 ALIASES = ('stable', 'oldstable', 'oldoldstable', 'testing', 'unstable', 'sid')
 
 
-class PackageError(Exception):
+class PackageError(PlainError):
     """What went wrong and what to do, for a person to read."""
 
 
@@ -172,22 +173,15 @@ class Apt:
         env = os.environ | {'LC_ALL': 'C.UTF-8'}
         if (self.work / 'apt.conf').exists() and command[0] != 'apt-config':
             env['APT_CONFIG'] = str(self.work / 'apt.conf')
-        with subprocess.Popen(command, cwd=cwd, env=env, text=True,
-                              errors='replace', process_group=0,
-                              pass_fds=[self.lock.fileno()],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT if show
-                              else subprocess.DEVNULL) as p:
-            try:
-                lines = []
-                for line in p.stdout:
-                    lines.append(line)
-                    if show:
-                        print(line, end='', flush=True)
-            except BaseException:
-                # apt's helpers, too: they note where to go on with a download
-                os.killpg(p.pid, signal.SIGINT)
-                raise
+        lines = []
+        with child(command, cwd=cwd, env=env, text=True, errors='replace',
+                   pass_fds=[self.lock.fileno()], stdin=subprocess.DEVNULL,
+                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT if show
+                   else subprocess.DEVNULL) as p:
+            for line in p.stdout:
+                lines.append(line)
+                if show:
+                    print(line, end='', flush=True)
         if p.returncode:
             raise PackageError(f'{" ".join(command[:2])} failed: '
                                + last_words(''.join(lines)))
@@ -209,16 +203,26 @@ class Apt:
         text = self.run('apt-cache', 'depends', '--important', package)
         return re.findall(r'(?m)^ [ |](?:Pre)?Depends: ([^<\s]+)$', text)
 
-    def unpack(self, packages, out):
-        """Downloads binary packages, without what they depend on, and unpacks
-        them into the new directory out; returns the names of their files. A
-        file that was complete before an interruption is not downloaded again.
+    def unpack(self, packages, out, depends=False):
+        """Downloads binary packages, with what they depend on or without it, and
+        unpacks them into the new directory out; returns the names of their files.
+        A file that was complete before an interruption is not downloaded again.
         """
         files = self.work / 'files'
-        self.run('apt-get', 'download', *packages, show=True, cwd=files)
-        # 'URI' NAME SIZE HASH, a line for each
-        uris = self.run('apt-get', 'download', '--print-uris', *packages)
-        names = [line.split()[1] for line in uris.splitlines()]
+        if depends:
+            files = self.work / 'cache/archives'
+            try:
+                self.run('apt-get', 'install', '-y', '--download-only',
+                         '--no-install-recommends', *packages, show=True)
+            except PackageError as e:
+                raise PackageError(f'{e}\nWhat was downloaded is kept in {files}; '
+                                   'run this again to go on') from e
+            names = sorted(path.name for path in files.glob('*.deb'))
+        else:
+            self.run('apt-get', 'download', *packages, show=True, cwd=files)
+            # 'URI' NAME SIZE HASH, a line for each
+            uris = self.run('apt-get', 'download', '--print-uris', *packages)
+            names = [line.split()[1] for line in uris.splitlines()]
         shutil.rmtree(out, ignore_errors=True)
         for name in names:
             self.run('dpkg-deb', '-x', str(files / name), str(out))
@@ -274,11 +278,3 @@ def workplace(out):
     with open(work / 'lock', 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield work, lock
-
-
-def end_on_signals():
-    """Ends by an exception where a signal would, so that children are told."""
-    def stop(signum, _frame):
-        raise SystemExit(128 + signum)
-    for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(s, stop)

@@ -1,19 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of scripts/qemu-source.py: what a base's name means."""
+"""Tests of scripts/build/distribution.py: what a base's name means."""
 
-import importlib.util
 import sys
 import unittest
 from pathlib import Path
 
 import tap
 
-SCRIPT = Path(__file__).resolve().parents[2] / 'scripts/qemu-source.py'
-sys.path.insert(0, str(SCRIPT.parent))
-spec = importlib.util.spec_from_file_location('qemu_source', SCRIPT)
-qs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(qs)
+sys.path[:0] = map(str, (Path(__file__).resolve().parents[2] / 'scripts').glob('*/'))
+import distribution as d  # noqa: E402  (found through the line above)
 
 
 class Bases(unittest.TestCase):
@@ -21,15 +17,15 @@ class Bases(unittest.TestCase):
     def test_suite(self):
         """a base's name gives the release, or says what is wrong"""
         bases = {'debian/trixie': {'suite': 'trixie'}}
-        self.assertEqual(qs.suite_of('debian/trixie', 'debian', 'bookworm', bases),
+        self.assertEqual(d.suite_of('debian/trixie', 'debian', 'bookworm', bases),
                          'trixie')
-        self.assertEqual(qs.suite_of('apt', 'ubuntu', 'noble', bases), 'noble')
+        self.assertEqual(d.suite_of('apt', 'ubuntu', 'noble', bases), 'noble')
         for base, distribution, own, message in (
                 ('debian/trixie', 'ubuntu', 'noble', 'this machine runs ubuntu'),
                 ('debian/sarge', 'debian', 'bookworm', "no base 'debian/sarge'"),
                 ('apt', 'debian', '', 'names no release')):
-            with self.assertRaisesRegex(qs.PackageError, message):
-                qs.suite_of(base, distribution, own, bases)
+            with self.assertRaisesRegex(d.PackageError, message):
+                d.suite_of(base, distribution, own, bases)
 
 
 if __name__ == '__main__':
