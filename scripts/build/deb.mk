@@ -36,7 +36,9 @@ insns-configure:
 	        $(DEB_HOST_ARCH_OS)-$(DEB_HOST_ARCH) debian/control) \
 	    ${QEMU_CONFIGURE_OPTIONS}
 
+# Generated headers first: some objects do not say that they need theirs.
 insns-build: ${configured}
+	ninja -C b/qemu $$(ninja -C b/qemu -t targets rule CUSTOM_COMMAND | grep '\.h$$')
 	ninja -C b/qemu ${binaries}
 	python3 deb-modules.py b/qemu $$(sed -n 's|^+++ b/\(.*\.h\)$$|\1|p' \
 	    debian/patches/insns-compat-*.patch)
