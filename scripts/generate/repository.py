@@ -94,7 +94,7 @@ class Repository:
                 'GIT_AUTHOR_DATE': f'{self.date} +0000',
                 'GIT_COMMITTER_DATE': f'{self.date} +0000'}
         if tree:
-            env['GIT_WORK_TREE'] = str(tree)
+            env['GIT_WORK_TREE'] = os.path.abspath(tree)
         if index:
             env['GIT_INDEX_FILE'] = str(self.path / f'{index}.index')
         p = finish(['git', *args], stdin=stdin, cwd=tree or self.path, env=env,

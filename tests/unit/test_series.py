@@ -788,6 +788,14 @@ insert = "@{name}"
                          for d in (self.out, self.tmp / 'build/again'))
         self.assertEqual(first, second)
 
+    def test_relative_tree(self):
+        """a tree that is named from where one stands"""
+        self.made()
+        wanted = snapshot(self.out)
+        shutil.rmtree(self.out)
+        self.made('--tree', 'tree', cwd=self.tmp)
+        self.assertEqual(snapshot(self.out), wanted)
+
     def test_identity(self):
         """the user's name; --signoff needs it"""
         self.refused('--signoff needs your name: git config user.name and user.email',
