@@ -4,16 +4,16 @@
 build/PLACE/deb, by its own debian/rules; deb.mk has the steps.
 
 The distribution's other packages stay as they are: the new one depends on the
-qemu-system-common of the distribution and uses the modules in it. If this
-machine runs the release, the package is built here; if not, in a root file
-system of the release, which is gone then.
+qemu-system-common of the distribution and uses the modules in it. It is built in
+a root file system of the release, which is gone then: QEMU's configure takes
+whatever libraries it finds, so that a package made on a machine with more of
+them would depend on these.
 """
 
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
 import packages
 import roots
-from build import PROJECT, SCRIPTS, SYSTEM_PATH, Place, logged, parser
+from build import PROJECT, SCRIPTS, Place, logged, parser
 from process import BuildError, guarded, run, say
 from repository import timestamp
 from series import load_bases
@@ -130,34 +130,6 @@ def make(variables):
             'insns-deb']
 
 
-def install_build_dependencies(tree):
-    """What the source package needs, on this machine."""
-    def missing():
-        return subprocess.run(['dpkg-checkbuilddeps', '-B'], cwd=tree, text=True,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if not (needed := missing()).returncode:
-        return
-    sudo = ['sudo'] if os.geteuid() else []
-    if sudo and not shutil.which('sudo'):
-        raise BuildError(f'as root, run: apt-get build-dep --arch-only {tree}\n'
-                         + needed.stderr)
-    say('installing what the package needs to be built')
-    apt = [*sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', '-o',
-           'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=300']
-    run([*apt, 'update'])
-    run([*apt, 'build-dep', '-y', '--no-install-recommends', '--arch-only',
-         f'{tree}/'])
-    if (needed := missing()).returncode:
-        raise BuildError(needed.stderr.strip())
-
-
-def build_here(tree, variables):
-    install_build_dependencies(tree)
-    say(f'building {PACKAGE} {variables["version"]}')
-    logged(['env', SYSTEM_PATH, *(f'{k}={v}' for k, v in environment().items()),
-            *make(variables)], tree, 'build.log')
-
-
 def build_in_root(suite, tree, variables):
     """In a root of the release, with its own compiler and libraries."""
     where = f'/build/{tree.name}'
@@ -180,14 +152,11 @@ def build_in_root(suite, tree, variables):
 def make_deb(place):
     """The package; returns its path. Only what is new is made."""
     place.get_source()
-    suite, own = roots.suite_of(place.base, load_bases(PROJECT)['bases'])
+    suite = roots.suite_of(place.base, load_bases(PROJECT)['bases'])
     stock = newest_stock(place, suite)
     tree, out = place.dir / 'deb-build', place.dir / 'deb'
     variables = prepare(place, stock, tree)
-    if suite == own:
-        build_here(tree, variables)
-    else:
-        build_in_root(suite, tree, variables)
+    build_in_root(suite, tree, variables)
     deb, = (tree / 'result').glob('*.deb')
     shutil.rmtree(out, ignore_errors=True)
     (tree / 'result').rename(out)

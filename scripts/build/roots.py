@@ -13,9 +13,8 @@ from packages import PackageError, machine, serving, sources_text
 
 
 def suite_of(base, bases):
-    """The release of a base, and the one that this machine runs."""
-    own = machine()[1]
-    return (own if base == 'apt' else bases[base]['suite']), own
+    """The release of a base."""
+    return machine()[1] if base == 'apt' else bases[base]['suite']
 
 
 def command(suite, include, hooks):

@@ -140,7 +140,7 @@ def main():
             return t.plan()
     place = Place(args.base, None)
     new = clean_root.one_package(place, 'deb', args.base)
-    suite, _ = roots.suite_of(args.base, load_bases(PROJECT)['bases'])
+    suite = roots.suite_of(args.base, load_bases(PROJECT)['bases'])
     with clean_root.errors():
         stock = deb.newest_stock(place, suite)
     return clean_root.test_in(suite, INSTALLED, __file__, '--new', new, '--stock', stock)
