@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 sys.path[:0] = map(str, Path(__file__).resolve().parents[1].glob('*/'))
+import distribution
 import packages
 import roots
 from build import PROJECT, SCRIPTS, Place, logged, parser
@@ -28,6 +29,12 @@ from series import load_bases
 
 PACKAGE = 'qemu-system-ppc'
 STEPS = ['deb.mk', 'deb-modules.py']
+
+
+def suite_of(place):
+    """The release of a base."""
+    return distribution.suite_of(place.base, *packages.machine()[:2],
+                                 load_bases(PROJECT)['bases'])
 
 
 def newest_stock(place, suite):
@@ -152,7 +159,7 @@ def build_in_root(suite, tree, variables):
 def make_deb(place):
     """The package; returns its path. Only what is new is made."""
     place.get_source()
-    suite = roots.suite_of(place.base, load_bases(PROJECT)['bases'])
+    suite = suite_of(place)
     stock = newest_stock(place, suite)
     tree, out = place.dir / 'deb-build', place.dir / 'deb'
     variables = prepare(place, stock, tree)

@@ -12,11 +12,6 @@ import subprocess
 from packages import PackageError, machine, serving, sources_text
 
 
-def suite_of(base, bases):
-    """The release of a base."""
-    return machine()[1] if base == 'apt' else bases[base]['suite']
-
-
 def command(suite, include, hooks):
     """The command that makes a root of the release with these packages in it,
     and what it reads from stdin. hooks: lines for a shell; "$1" is the root."""

@@ -22,9 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path += [*map(str, (PROJECT / 'scripts').glob('*/')), str(PROJECT / 'tests/unit')]
 import clean_root  # noqa: E402  (found through the line above)
 import deb  # noqa: E402
-import roots  # noqa: E402
 from build import Place, guarded  # noqa: E402
-from series import load_bases  # noqa: E402
 
 # qemu-block-extra wants the very version of one of QEMU's packages.
 INSTALLED = [deb.PACKAGE, 'qemu-block-extra']
@@ -142,8 +140,8 @@ def main():
             return t.plan()
     place = Place(args.base, None)
     new = clean_root.one_package(place, 'deb', args.base)
-    suite = roots.suite_of(args.base, load_bases(PROJECT)['bases'])
     with clean_root.errors():
+        suite = deb.suite_of(place)
         stock = deb.newest_stock(place, suite)
     return clean_root.test_in(suite, INSTALLED, __file__, '--new', new, '--stock', stock)
 
