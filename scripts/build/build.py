@@ -46,12 +46,12 @@ from repository import NOBODY, Repository, files_below, identity, timestamp
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = PROJECT / 'scripts'
 
-# Debian's own, which has its packages' modules (yaml, jinja2, sphinx) for certain.
+# Debian's own Python: only that is sure to see packaged modules (yaml, jinja2, sphinx).
 PYTHON = '/usr/bin/python3'
-# So are what packages and CI jobs are built with; by way of ccache, if it is there.
+# The same for what packages and CI jobs are built with; through ccache if installed.
 SYSTEM_PATH = 'PATH=/usr/lib/ccache:/usr/sbin:/usr/bin:/sbin:/bin'
 
-# What a build needs to have, and little that takes long.
+# The minimum of a build.
 TARGET_LIST = ['--target-list=ppc64-softmmu']
 EMULATOR = 'qemu-system-ppc64'
 
@@ -60,14 +60,14 @@ TESTS = ['tests/unit/test-ppc-insns-history',
          'tests/qtest/ppc-insns-compat-test',
          'tests/qtest/ppc-insns-migration-test']
 
-# Where a distribution has the firmware that its source of QEMU is without;
-# name in QEMU -> file, where it has another name there.
+# Where a distribution installs the firmware that its QEMU source lacks;
+# name in QEMU -> file, if the distribution renamed it.
 FIRMWARE = ['/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu']
 RENAMED = {'u-boot.e500': '/usr/lib/u-boot/qemu-ppce500/uboot.elf'}
 
 
-# What a build needs of QEMU's other repositories: submodules up to 8.0,
-# subprojects of meson later.
+# What a build needs from QEMU's other repositories: submodules up to 8.0,
+# meson subprojects later.
 SUBMODULES = ['ui/keycodemapdb', 'tests/fp/berkeley-softfloat-3',
               'tests/fp/berkeley-testfloat-3']
 
@@ -122,11 +122,11 @@ class Place:
             self.get('source', self.source)
 
     def get_stock(self):
-        """For a tree by path: that of the release that the machine runs."""
+        """For a tree given by path: the stock QEMU of the release that the machine runs."""
         self.get('stock', self.stock.parent)
 
     def check_source(self):
-        """Refuses a source that cannot be built, with all that it lacks."""
+        """Refuses a source that cannot be built, and lists everything it lacks."""
         if not (self.source / 'meson.build').exists():
             raise BuildError(
                 f'{self.source} is older than 5.2, which is not built here: apply '
@@ -286,8 +286,8 @@ def tests_in(tree):
 
 
 def lacking(tree):
-    """What a tree from git is without and its build needs, each with how to
-    get it. Trees from tar files and distributions have it all."""
+    """What a git tree lacks for a build, and how to get each. Trees from tar files
+    and distributions have everything."""
     modules = tree / '.gitmodules'
     listed = modules.read_text().split() if modules.exists() else []
     empty = [path for path in SUBMODULES if path in listed and

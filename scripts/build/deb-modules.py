@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sees to it that modules of a QEMU without the series fit one with it.
+"""Checks that modules of a QEMU without the series work in one with it.
 
     deb-modules.py BUILD-DIRECTORY HEADER...
 
-HEADER is what the series changes, by its path in the tree. A module that is
-compiled with one of them may think that a struct is smaller than it is, so
-that is an error. Needs what "ninja qemu-system-ppc64" makes; builds no module.
+HEADER is a file that the series changes, by its path in the tree. It is an
+error if a module includes one: the module may assume that a struct is smaller
+than it is. Needs what "ninja qemu-system-ppc64" makes; builds no modules.
 """
 
 import json

@@ -5,9 +5,9 @@ build/PLACE/deb, by its own debian/rules; deb.mk has the steps.
 
 The distribution's other packages stay as they are: the new one depends on the
 qemu-system-common of the distribution and uses the modules in it. It is built in
-a root file system of the release, which is gone then: QEMU's configure takes
-whatever libraries it finds, so that a package made on a machine with more of
-them would depend on these.
+a temporary root file system of the release: QEMU's configure uses whatever
+libraries it finds, so a package made on a machine with more libraries would
+depend on them.
 """
 
 import os
@@ -54,8 +54,8 @@ def fields(deb):
 
 
 def source_and_build(version):
-    """A package's version without +bN, which says that it is the same source,
-    built again; and N, 0 if it is not there."""
+    """A package's version without +bN, the mark of a rebuild of the same source;
+    and N, or 0 if there is none."""
     source, _, build = re.fullmatch(r'(.+?)(\+b(\d+))?', version).groups()
     return source, int(build or 0)
 
@@ -68,7 +68,7 @@ def version_for(stock):
 
 
 def later_versions(stock):
-    """Those that the distribution's next package may have."""
+    """Versions that the distribution's next package may have."""
     source, build = source_and_build(stock)
     update = re.sub(r'\d+$', lambda n: str(int(n[0]) + 1), source)
     first = [] if '+deb' in source else [f'{source}+deb13u1', f'{source}.1']
@@ -76,8 +76,8 @@ def later_versions(stock):
 
 
 def with_provides(control):
-    """debian/control in which the package also passes for the distribution's:
-    qemu-block-extra and others depend on that very version."""
+    """debian/control in which the package also provides the distribution's version:
+    qemu-block-extra and others depend on exactly that."""
     control, found = re.subn(
         rf'(?m)(^Package: {PACKAGE}\n(?:.+\n)*?Provides: .*?),?[ \t]*$',
         rf'\1, {PACKAGE} (= ${{binary:Version}})', control)

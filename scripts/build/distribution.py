@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Gets the source of a distribution's QEMU through apt, its binary, or one
-package; packages.py says from where.
+"""Gets the source of a distribution's QEMU, its binary, or one package, through
+apt; packages.py decides from which mirror.
 
-The directory appears when it is complete. Package lists and downloads go into
-one beside it, DIR.apt. What was downloaded before an interruption is kept;
-within a file, apt goes on if the mirror supports it.
+The directory DIR appears when it is complete. Package lists and downloads go
+into DIR.apt. What was downloaded before an interruption is kept; apt resumes a
+partial file if the mirror supports it.
 """
 
 import os
@@ -78,9 +78,9 @@ def get_stock(suite, entries, out, work, lock):
 
     def there(path):
         return '"$top"/' + str(path.relative_to(new))
-    # The loader is what /proc/self/exe is then. 5.2 cannot tell from it where its
-    # files are; 7.2 and later look for them in a qemu-bundle/ beside it, and but
-    # for that would take modules of the QEMU that the machine has.
+    # /proc/self/exe is the loader then. 5.2 cannot find its files from that; 7.2
+    # and later look for them in a qemu-bundle/ beside it, and without one would
+    # load the modules of the machine's own QEMU.
     (loader.parent / 'qemu-bundle').symlink_to(os.path.relpath(new, loader.parent))
     wrapper = new / EMULATOR
     wrapper.write_text(
@@ -138,7 +138,7 @@ def get(base, bases, out, what='source'):
         return
     entries = serving(suite, system)
     with workplace(out) as (work, lock):
-        if out.exists():        # another run was at it
+        if out.exists():        # another run made it
             return
         if what == 'source':
             get_source(suite, entries, out, work, lock)

@@ -143,8 +143,8 @@ class Apt:
             (work / d).mkdir(parents=True, exist_ok=True)
         self.work, self.lock = work, lock
         (work / 'parts/qemu.sources').write_text(sources)
-        # Taken from a dump, since hooks that the machine runs after updates
-        # work on the system's lists, and can be left out in no other way.
+        # Filter a dump: there is no other way to leave out the machine's update
+        # hooks, which work on the system's lists.
         ours = (r'(APT::Update|DPkg|Dir::State|Dir::Cache)\b'
                 r'|Dir::Etc::(source|main|parts)')
         if architecture:
@@ -244,7 +244,7 @@ def updated_apt(suite, entries, kind, work, lock, architecture=None):
     try:
         problem = last_words(apt.run('apt-get', 'update', show=True))
     except PackageError as e:
-        problem = str(e)    # perhaps only a suite that is there no more
+        problem = str(e)    # perhaps one suite no longer exists
     suites = apt.suites('Packages' if kind == 'deb' else 'Sources')
     for_whom = f' for {architecture}' if architecture else ''
     if suite not in suites:
@@ -270,8 +270,8 @@ def serving(suite, system):
 
 @contextlib.contextmanager
 def workplace(out):
-    """A private directory beside out for what makes it, DIR.apt; and a lock in
-    it, which is held meanwhile, since another run may be at it."""
+    """A private directory for making out, DIR.apt beside it, and a lock in it that
+    is held meanwhile, because another run may be using it."""
     work = out.with_name(out.name + '.apt')
     out.parent.mkdir(parents=True, exist_ok=True)
     work.mkdir(mode=0o700, exist_ok=True)   # apt.conf may have a password

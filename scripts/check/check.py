@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the tests, all of which speak TAP, and adds up what they say.
+"""Runs the tests, all of which write TAP, and sums up the results.
 
-The last line is "N passed, N failed", with ", N skipped" if any was. With CI
-set in the environment, a test that was skipped counts as failed, but for those
-of machine versions that a QEMU is known not to have, and of what a base is
-known not to do.
+The last line is "N passed, N failed", with ", N skipped" if any were. With CI
+set in the environment, a skipped test counts as failed, except for tests of
+machine versions that a QEMU is known not to have, and of what a base is known
+not to support.
 """
 
 import contextlib
@@ -53,10 +53,10 @@ class Tally:
         self.first = first
 
     def run(self, name, command, cannot=None, **env):
-        """Runs one test program and counts; shows what is not ok, and then its
-        "# seed" lines, too. More or fewer tests than planned, none at all, or a
-        bad end, is a failure, too. cannot: what a skipped test says if CI is
-        not to expect that it runs."""
+        """Runs one test program and counts its results; shows what is not ok, along
+        with its "# seed" lines. It is also a failure if there are more or fewer
+        tests than planned, or none, or the exit status is not 0. cannot: the
+        reason of skipped tests that CI does not expect to run."""
         print(f'{name}:', end=' ', flush=True)
         p = finish(command, text=True, errors='replace',
                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -64,8 +64,8 @@ class Tally:
         self.count(p.stdout, p.stderr, p.returncode, cannot)
 
     def verdicts(self, name, found, cannot=None):
-        """Counts what no test program says: for each test its name, what is wrong,
-        or nothing, and why it was skipped, if it was."""
+        """Counts tests that are not in a test program: for each its name, what is wrong
+        (if anything), and why it was skipped (if it was)."""
         print(f'{name}:', end=' ', flush=True)
         tap = Tap(io.StringIO())
         for what, wrong, *skip in found:
@@ -121,7 +121,7 @@ class Tally:
 
     @contextlib.contextmanager
     def to_the_end(self):
-        """What ends the tests before their end counts as one that failed."""
+        """Counts an interruption of the tests as one failure."""
         try:
             yield
         except Failed:
@@ -139,7 +139,8 @@ class Tally:
 
 
 def build_core():
-    """The core and the tool without QEMU, with sanitizers; where that is."""
+    """Builds the core and the tool without QEMU, with sanitizers; returns the
+    build directory."""
     core = TOOL.parents[1]
     if not (core / 'build.ninja').exists():
         shutil.rmtree(core, ignore_errors=True)
@@ -165,8 +166,8 @@ def check_unit(tally):
 
 
 def check_fuzz(tally, seconds=30, seed=1):
-    """The fuzz targets, for a short while each, from the recorded streams. The
-    same choices each time, so that a failure comes of a change; "make fuzz"
+    """Runs each fuzz target for a short while, from the recorded streams. It makes
+    the same choices each time, so a new failure is due to a change; "make fuzz"
     explores."""
     fuzz.build()
     for target in fuzz.TARGETS:
@@ -206,8 +207,8 @@ def check_patches(tally, tree, patches):
 
 
 def objects(place):
-    """C file -> what is made of it, of those that the series touches; nothing
-    if that has not been configured."""
+    """C file -> its object files, for C files that the series touches; none if the
+    build has not been configured."""
     found = {name: set() for name in place.repository.changed() if name.endswith('.c')}
     commands = place.bin / 'compile_commands.json'
     for row in json.loads(commands.read_text()) if commands.exists() else []:
@@ -218,8 +219,8 @@ def objects(place):
 
 
 def check_warnings(tally, place):
-    """What the compiler said, when all was just built, of the files that the
-    series touches: nothing."""
+    """The compiler gave no warning for the files that the series touches, in a build
+    that was just made."""
     log = (place.bin / 'build.log').read_text(errors='replace')
     built = set(re.findall(r'Compiling C object (\S+)', log))
     touched = tuple(place.repository.changed())
@@ -232,8 +233,8 @@ def check_warnings(tally, place):
 
 
 def check_docs(tally, tree):
-    """What no compiler notices: that the pages and the files can be found, and
-    that Sphinx has nothing to say of the pages."""
+    """What no compiler notices: the pages and files can be found, and Sphinx does
+    not complain about the pages."""
     out = []
     for name in 'ppc-insns-compat', 'pseries-migration':
         page, = (tree / 'docs').rglob(f'{name}.rst')
@@ -293,7 +294,7 @@ def check_built(tally, tree, out, tests=None, **env):
 
 
 def check_walk_through(tally, place):
-    """What docs/devel says of how to add a group, on a copy of the tree."""
+    """Follows docs/devel on how to add a group, on a copy of the tree."""
     walk = WalkThrough(place)
     tally.verdicts('walk-through', walk.follow())
     # the unit test knows what later releases really had
@@ -368,10 +369,10 @@ def check_migration(tally, place, brief):
 
 
 def check_base(place, tally, brief=False):
-    """The series on one base, built. brief: without what takes long, and what
-    another base has been asked already."""
+    """Builds and tests the series on one base. brief: without tests that take long
+    or that ran on another base already."""
     build_core()
-    for made in objects(place).values():    # so that the compiler says it again
+    for made in objects(place).values():    # so that warnings appear again
         for name in made:
             (place.bin / name).unlink(missing_ok=True)
     place.build()
@@ -461,8 +462,8 @@ def check_series(place, tally):
 
 
 def check_linux(place, options):
-    """A Linux guest, moved around. This takes long, and says itself what it
-    finds; returns its exit status."""
+    """Moves a Linux guest around. This takes long and prints its own results;
+    returns its exit status."""
     with place.locked():
         place.build()
     return finish([sys.executable, PROJECT / 'tests/linux/test_linux.py', '--qemu',

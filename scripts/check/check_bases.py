@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does the series fit these QEMU trees? One line a tree.
+"""Does the series fit these QEMU trees? Prints one line per tree.
 
 With --trees DIR: each source tree in DIR; without it, each base of
 series/bases.toml, whose source is fetched if it is not there. For each tree
 
 - the series is generated, and what the tree has is compared with what
-  series/bases.toml says of the release ("differs" is no failure: forks and
-  distributions backport);
-- git am takes the patches, and leaves the text that the generator made;
-- each topic fits without the others, but for those that it says it is on;
-- the tree's own checkpatch.pl has nothing to say of them;
-- with --compile, and where the tree has meson and all that its configure
-  looks for: the compiler reads each C file that the patches touch, with the
-  options of the tree's own build and -fsyntax-only, and has nothing to say.
+  series/bases.toml says about the release ("differs" is not a failure: forks
+  and distributions backport);
+- git am applies the patches, and the result is the text that the generator made;
+- each topic fits without the others, except for those that it depends on;
+- the tree's own checkpatch.pl does not complain about them;
+- with --compile, if the tree has meson and everything that its configure needs:
+  the compiler checks each C file that the patches touch, with the options of
+  the tree's own build and -fsyntax-only, and does not complain.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from process import BuildError, PlainError, guarded, run
 from repository import Repository, files_below
 
 BUILDS = PROJECT / 'build/check-bases'      # kept, so that the next run is quick
-SMALLEST = 'insns-history.c'    # is compiled, as what it needs is made first
+SMALLEST = 'insns-history.c'    # compiled so that the headers it needs are made first
 
 
 class Misfit(Exception):
@@ -60,7 +60,7 @@ def found_below(directory):
 
 
 def compiled(work, tree, result):
-    """How many C files the compiler has read, or why none could be."""
+    """How many C files were compiled, or why none could be."""
     if not (tree / 'meson.build').exists():
         return 'not compiled: older than meson'
     copy, out = work / 'patched', work / 'bin'
@@ -99,7 +99,7 @@ def compiled(work, tree, result):
 
 
 def check_tree(name, tree, compiling):
-    """What was seen of a tree, in one line. Raises Misfit."""
+    """The result for a tree, in one line. Raises Misfit."""
     with tempfile.TemporaryDirectory(prefix='check-bases-') as scratch:
         out = Path(scratch) / 'series'
         try:

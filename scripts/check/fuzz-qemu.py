@@ -24,13 +24,13 @@ from process import guarded
 TARGET = PROJECT / 'tests/fuzz/ppc_insns_fuzz.c'
 MACHINES = ['pseries-2.1', 'pseries-2.6', 'pseries-2.7']
 CPUS = ['970_v2.2', 'power5+_v2.1', 'POWER7', 'POWER8', 'POWER9', 'POWER10']
-# Those in which the history has a row, so each that differs from the one before.
+# The releases with rows in the history: each differs from the one before.
 VERSIONS = ['.'.join(release) for release in dict.fromkeys(re.findall(
     r'CHANGE\(R\((\d+), (\d+)\), F\(',
     (PROJECT / 'target/ppc/insns-history.h.inc').read_text()))]
 
-# The same name is in hw/ppc and in libqtest, which no other fuzzer links with
-# it; the first one, QEMU's own, is the one that it wants.
+# hw/ppc and libqtest define the same symbol, and no other fuzzer links both; use
+# the first one, QEMU's own.
 OPTIONS = ['--enable-fuzzing', '--enable-sanitizers', '--cc=clang',
            '--cxx=clang++', '--extra-ldflags=-Wl,-z,muldefs']
 

@@ -4,9 +4,9 @@
 
     fuzz.py [--time SECONDS] [--runs N] [TARGET...]
 
-What is found stays in build/fuzz: corpus/TARGET has the inputs that go new
-ways through the code, which the next run begins with; an input that fails is
-found-TARGET-*. Once it is understood, it belongs in tests/fuzz/found/TARGET.
+Results stay in build/fuzz: corpus/TARGET has the inputs that reach new code,
+with which the next run begins; an input that fails is found-TARGET-*. Once it is
+understood, put it into tests/fuzz/found/TARGET.
 """
 
 import argparse
@@ -29,8 +29,8 @@ OPTIONS = ['-timeout=10', '-rss_limit_mb=1024', '-malloc_limit_mb=100',
            '-reduce_inputs=0', '-print_final_stats=1']
 LENGTH = {'stream': 2048, 'verdict': 64}
 
-# Keeps addresses alike, which libFuzzer puts into inputs; some containers do
-# not allow that.
+# Turns off address randomization, because libFuzzer puts addresses into inputs;
+# some containers do not allow that.
 ALIKE = ['setarch', '-R']
 
 # glib's own allocator would hide errors; the rest is for speed.
@@ -54,9 +54,9 @@ def build():
 
 
 def fuzz(target, seconds, runs=-1, seed=None):
-    """Runs one target. Returns how many inputs it tried and what went wrong,
-    '' for nothing. With a seed it makes the same choices each time, as far as
-    it can, and knows nothing of what was found before."""
+    """Runs one target. Returns how many inputs it tried, and what went wrong or ''.
+    With a seed it makes the same choices each time, as far as it can, and
+    ignores what was found before."""
     alike = []
     if seed is not None and not subprocess.run(
             [*ALIKE, 'true'], stderr=subprocess.DEVNULL).returncode:

@@ -2,9 +2,9 @@
 """Runs tests/kvm under KVM, on POWER hosts that TCG emulates.
 
 A powernv or pseries machine under TCG boots the distribution's ppc64el kernel,
-with KVM; in it runs tests/kvm/test_kvm.py, with the distribution's ppc64el QEMU
-and the patched one, which is cross-built in build/PLACE/kvm-bin. All else is made
-below build/PLACE/kvm, without root and without installing anything:
+with KVM. tests/kvm/test_kvm.py runs in it, with the distribution's ppc64el QEMU
+and the patched one, which is cross-built in build/PLACE/kvm-bin. Everything else
+is made below build/PLACE/kvm, without root and without installing anything:
 
     root        packages for ppc64el, unpacked: kernel, QEMU, Python, libraries
     share       what the emulated host mounts: tests, streams, guests

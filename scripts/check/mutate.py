@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Checks the tests: takes one thing away at a time and sees that a test fails.
+"""Checks the tests: removes one thing at a time and checks that a test fails.
 
     mutate.py [--base BASE | --qemu TREE] [-k REGEX] [--list]
 
-What is taken away: each row of the history, each line that decides something,
-each hook. This works on a copy of the
-project in build/mutations. Exit status 1 if one survives. Hooks that do not
-concern the base are only listed: try them with a base that they are for.
+It removes each row of the history, each line that decides something, and each
+hook, in a copy of the project in build/mutations. Exit status 1 if a mutation
+survives. Hooks that do not concern the base are only listed: try them with a
+base that they are for.
 """
 
 import re
@@ -25,7 +25,7 @@ from repository import Repository
 
 WORK = PROJECT / 'build/mutations'
 
-# tests: the argument of check.py that is to catch it, the quick one if it can.
+# tests: the argument of check.py that should catch it, the quick one if possible.
 Mutation = namedtuple('Mutation', 'name tests file old new')
 
 # Lines of code that decide something: file, tests, line, what to put there.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Follows "Adding a group" of docs/devel/ppc-insns-compat.rst in a copy of the
-patched tree: the diffs that it shows, and what it says that happens.
+patched tree: applies the diffs that it shows, and checks what it says.
 """
 
 import os

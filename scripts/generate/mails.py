@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes mails of a series' commits, as `git format-patch` does, or of the
-mails what packagers take, and writes them out all or nothing.
+"""Turns the commits of a series into mails, as `git format-patch` does, or into
+patches for packagers, and writes out all of them or nothing.
 """
 
 import fcntl
@@ -98,10 +98,10 @@ def dep3(patch, made_for, who, date, signoff):
 
 
 def packaged(form, made, result, header):
-    """file name -> content of what a packager takes, from the mails that were
-    made: for quilt (and Debian) patches with the header that header(patch)
-    gives, and the lines for debian/patches/series; for rpm the mails, and the
-    lines for the spec. All topics are one list."""
+    """file name -> content for packagers, made from the mails: for quilt (and
+    Debian), patches with the header that header(patch) returns, and the lines
+    for debian/patches/series; for rpm, the mails, and the lines for the spec.
+    All topics are one list."""
     mails = [mail for mbox in made.values() for name, mail in mbox.items()
              if name != COVER]
     sources = [p for p in result.patches if p.topic in made]
@@ -135,7 +135,7 @@ def patches_in(out):
 
 
 def check_out(out):
-    """Refuses to replace what was not made by this script."""
+    """Refuses to replace anything that this script did not make."""
     there = {str(f.relative_to(out)) for f in out.rglob('*') if not f.is_dir()} \
         if out.is_dir() else set()
     heads = {name for name in there if Path(name).name in (COVER, COVER_TEXT)}

@@ -20,12 +20,12 @@ LOCKS: list[int] = []
 
 
 class PlainError(Exception):
-    """What is wrong and what to do, for a person to read: all that a script
-    says when it ends with it."""
+    """What is wrong and what to do, for a person to read. A script that ends with
+    it prints only this."""
 
 
 class BuildError(PlainError):
-    """What went wrong while something was got, made or built."""
+    """What went wrong while something was downloaded, made or built."""
 
 
 def say(text):
@@ -33,8 +33,8 @@ def say(text):
 
 
 def stop_on_signals():
-    """From now on a signal ends the program the orderly way, once, but for
-    one that whoever started it wants ignored (nohup)."""
+    """From now on, let a signal end the program in an orderly way, once, unless the
+    caller set that signal to be ignored (nohup)."""
     def stop(signum, _frame):
         for s in SIGNALS:
             signal.signal(s, signal.SIG_IGN)
@@ -46,7 +46,7 @@ def stop_on_signals():
 
 @contextlib.contextmanager
 def no_signals():
-    """Puts signals off while something is done that must not be cut short."""
+    """Holds signals back during something that must not be interrupted."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -56,8 +56,8 @@ def no_signals():
 
 @contextlib.contextmanager
 def child(command, **kwargs):
-    """Starts a command. A signal that ends us before it ends reaches it, too,
-    and what it has started."""
+    """Starts a command. A signal that ends us earlier also reaches the command and
+    its children."""
     def let_signals_through():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 

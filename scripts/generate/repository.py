@@ -2,10 +2,10 @@
 """A git repository with the source of a QEMU, and the series on top of it.
 
 The branch "base" is the source as it is; each topic is a branch on the one
-before it, and "series" is the last of them. What is checked out has no .git,
-since QEMU's configure asks git for submodules where it finds one. Of the user's
-git settings only the name and the mail address count, so that the same input
-gives the same commits everywhere.
+before it, and "series" is the last of them. A checkout has no .git, because
+QEMU's configure asks git for submodules if it finds one. Only the name and the
+mail address of the user's git settings count, so the same input gives the same
+commits everywhere.
 """
 
 import os
@@ -128,10 +128,10 @@ class Repository:
         return self.git('commit-tree', '-m', message, made).decode().strip()
 
     def commit(self, rows, heads=()):
-        """Makes commits, all or none: of each row (branch, message, files), files
-        being path -> (mode, text), on the branch's last row, or on what heads
-        has for it, branch -> commit. A branch that is there is begun anew;
-        heads without rows are just set."""
+        """Makes all commits or none, one for each row (branch, message, files) with
+        files: path -> (mode, text). Its parent is the branch's previous row, or
+        the commit that heads (branch -> commit) has for it. An existing branch
+        is started again; heads without rows are just set."""
         heads, out = dict(heads), ['feature done\n'.encode()]
 
         def data(text):
@@ -162,8 +162,8 @@ class Repository:
         return self.names('diff', '--name-only', '--no-renames', '-z', 'base', revision, '--')
 
     def check_out(self, revision, directory):
-        """Makes the directory's files what the commit or tree has. Only what
-        differs is written, and what others made there, as builds do, stays."""
+        """Makes the directory's files those of the commit or tree. Only files that
+        differ are written, and other files, such as those of builds, stay."""
         index = self.path / f'{directory.name}.index'
         if not (index.exists() and directory.exists()):
             say(f'copying the source to {directory.name}/')
@@ -179,8 +179,8 @@ class Repository:
             raise
 
     def am_problem(self, branch, patches, tree):
-        """What is wrong with mails, or None: git am is to make the same of the
-        source as the branch has. tree: a directory to do it in, which is gone then."""
+        """What is wrong with the mails, or None: applied to the source with git am,
+        they must give what the branch has. tree: a temporary directory for that."""
         try:
             shutil.rmtree(tree, ignore_errors=True)
             self.git('worktree', 'prune')

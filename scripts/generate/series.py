@@ -45,11 +45,11 @@ BUILD_KEYS = {'kind': str, 'name': str, 'place': str, 'with': str}
 FEATURE_KEYS = {'what': str, 'from': str, 'until': str, 'file': str,
                 'contains': (str, list), 'any': list, 'topic': str}
 
-# A line that begins, turns or ends a part of our text for some bases only.
+# A line that begins, flips or ends a part of our text for some bases only.
 PART = re.compile(r'@\{(?:(needs|lacks):([^}]*)|else|end)\}\n')
 
-# What a folder of series/ has. cover: its cover.toml, in which "on" names the
-# topics that it cannot do without; patches: (name, table) in order.
+# A directory in series/. cover: its cover.toml, in which "on" names the topics
+# that it depends on; patches: (name, table) in order.
 Topic = namedtuple('Topic', 'name cover patches')
 
 # One patch of the result. text: path -> new text of each file it changes.
@@ -224,9 +224,9 @@ class Base:
         return self.facts['features'][name]
 
     def has(self, name):
-        """Does the base have the feature? The tree tells: stable releases and
+        """Does the base have the feature? Look into the tree: stable releases and
         distributions backport, and forks claim odd versions. The version
-        decides only where nothing in the tree can."""
+        decides only if nothing in the tree can."""
         f = self.feature(name)
         if self.unwanted(f):
             return False
@@ -274,10 +274,10 @@ class Base:
         return None
 
     def choose(self, text):
-        """Our text without what is for other bases. What stands between a line
-        @{needs:NAME} or @{lacks:NAME} and a line @{else} or @{end} stays only
-        where the base has, or has not, that feature; of NAME,NAME it must have
-        all, or lack one. Parts may be within parts."""
+        """Our text without what is for other bases. Text between a line
+        @{needs:NAME} or @{lacks:NAME} and a line @{else} or @{end} is kept only
+        if the base has, or lacks, that feature; of NAME,NAME it must have all,
+        or lack one. Parts may be nested."""
         out, wanted = [], [True]    # of each part that is open
         for n, line in enumerate(re.findall(r'.*\n|.+', text), 1):
             if not (m := PART.fullmatch(line)):
