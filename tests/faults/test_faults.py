@@ -53,7 +53,7 @@ def mounted(script, *arguments):
 
 
 def why_no_mounts():
-    """Why this machine lets nobody do that, as in a container without privileges; None if it does."""
+    """Why mount namespaces are not available here, as in an unprivileged container; None if they are."""
     with TemporaryDirectory() as top:
         done = subprocess.run(mounted(SMALL, top, "4k", "true"), capture_output=True, text=True)
     return f"no mount namespaces here: {done.stderr.strip()}" if done.returncode else None

@@ -223,7 +223,7 @@ def check_sleeping(a, b, name, smp=1, options=(), guest=SLEEPING, back=True):
 
 
 def in_kernel(host):
-    """Skip what needs the interrupt controller of the host's kernel where that cannot be had. Nothing is wrong otherwise."""
+    """Skip tests that need the in-kernel interrupt controller if the host cannot provide it. Otherwise, nothing is wrong."""
     if host in ("power9", "power9-radix"):
         raise h.Skip("KVM's XICS on the XIVE of an emulated host: the host's kernel dies in kvmppc_xive_set_xive()")
     return []
@@ -302,9 +302,9 @@ def on_host_without(facility, binary):
 
 
 def taken(result):
-    """What is wrong with a guest that was to be taken by a QEMU that thinks that its host lacks a facility.
+    """What is wrong with a guest that a QEMU should load that believes its host lacks a facility.
 
-    That host has it all the same, and so the guest uses registers that such a QEMU does not know: it says that it lost one.
+    The host does have it, so the guest uses registers that such a QEMU does not know, and reports that it lost one.
     """
     if result.reason == "the guest lost a register":
         return []

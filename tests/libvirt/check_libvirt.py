@@ -51,7 +51,7 @@ class Failure(Exception):
 
 
 def drop_rights():
-    """For the child: not root, as libvirt runs a session of its own for others only."""
+    """For the child: not root, because libvirt runs a private session only for other users."""
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.setgroups([])

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Moves a Debian Linux guest between QEMUs, and looks at whether it keeps running.
+"""Moves a Debian Linux guest between QEMUs, and checks that it keeps running.
 
     test_linux.py --qemu BIN --stock BIN [--streams DIR] [--full] [--rounds N] [-k REGEX] [--keep DIR]
     test_linux.py --qemu BIN --stock BIN --ram [--stop-first]
 
 The guest (guest.py, init) runs on --qemu, the patched one, and on --stock, the distribution's. It is saved to a file, which
-is loaded into the other and into the same QEMU, and it is migrated live. It keeps running if it goes on to say that
-all is well, and every CPU says that its timer works; see init. Prints TAP, a table, and "N passed, N failed".
+is loaded into the other and into the same QEMU, and it is migrated live. It keeps running if it continues to report that
+all is well, and every CPU reports that its timer works; see init. Prints TAP, a table, and "N passed, N failed".
 
-A guest that the patched QEMU loses is a failure. There are two ways to lose it that no patched QEMU can prevent, which are
-counted as skipped: the stock QEMU loads the guest, and it stops there; or the stream does not have what the memory of the
-source has, since a stock QEMU 7.2 under TCG loses writes to RAM while it migrates. To tell that, what has arrived is
-compared with the source's memory page by page.
+A guest that the patched QEMU loses is a failure. Two cases that no patched QEMU can prevent are counted as skipped: the
+stock QEMU loads the guest, and it stops there; or the stream differs from the source's memory, because a stock QEMU 7.2
+under TCG loses writes to RAM while it migrates. To detect that, the loaded memory is compared with the source's page by
+page.
 """
 import argparse
 import concurrent.futures
@@ -275,7 +275,7 @@ class Mover:
         return [way for way in found if not self.args.k or re.search(self.args.k, f"{self.config}: {way}")]
 
     def limit(self, way):
-        """How long to wait for the guest. It tells by its first lines; where it is lost, as in stock, it never does."""
+        """How long to wait for the guest. Its first lines show that it runs; a lost guest, as in stock, prints none."""
         return self.args.limit if way.destination == "patched" else min(self.args.limit, 12)
 
     def run(self):

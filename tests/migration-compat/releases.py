@@ -32,7 +32,7 @@ def name_of(release, patched):
 def cell(result):
     """What the file says of one migration."""
     loses = [p.instruction for p, b, a in zip(h.PROBES, result.before, result.after) if b != a and b.isupper()]
-    # What the source notices, a closed connection, is no reason.
+    # The source only sees a closed connection, which is not the reason.
     return {"verdict": result.verdict, "reason": result.reason.split("; source: ")[0], "loses": loses if result.loaded else [],
             "warned": bool(result.group_warnings)}
 

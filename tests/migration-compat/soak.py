@@ -15,8 +15,8 @@ import sys
 sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 
-# The median of the memory is taken of this many rounds of a side at the beginning and at the end, or of half of them each if there
-# are fewer. Up to 1 in 50 more is no growth; of few samples, one of which may be 1 in 20 less than the others, 1 in 10.
+# The memory is compared as the median of this many rounds of a side at the beginning and at the end, or of half the rounds each
+# if there are fewer. Up to 2% more does not count as growth; with few samples, one of which may be 5% below the others, up to 10%.
 WINDOW = 10
 GROWTH, GROWTH_OF_FEW = 1.02, 1.1
 # The fewest rounds: two for each side, so that there is something to compare.

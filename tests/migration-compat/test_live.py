@@ -9,7 +9,7 @@ Give two patched ones, or two stock ones, with --a-is and --b-is. Three kinds of
     a guest goes to the other side and comes back: what it lost or gained there is as it was
     moment: the guest that sleeps is saved by a patched side just when an interrupt waits, or a CPU is stopped, and loaded there
 
-Stock QEMU itself loses the guest that sleeps when it loads it. That is told, and fails no test.
+Stock QEMU itself loses the sleeping guest when it loads it. This is reported, but is not a failure.
 """
 import dataclasses
 import itertools
