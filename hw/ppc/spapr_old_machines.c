@@ -1,9 +1,9 @@
 /*
  * pseries machine versions that QEMU has removed
  *
- * These are pseries-2.1 to 4.2, as far as spapr.c does not have them.  Each
- * starts from the oldest version in spapr.c, and adds what all releases back
- * to its own have changed.  Other files ask spapr_older_than().
+ * These are the versions from pseries-2.1 to 4.2 that spapr.c does not have.
+ * Each starts from the oldest version in spapr.c, and adds what every release
+ * back to its own has changed.  Other files call spapr_older_than().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@
 #include "hw/ppc/spapr_irq.h"
 #include "hw/ppc/spapr_old_machines.h"
 
-/* A device's property is optional if a later release has removed it. */
+/* Properties that a later release has removed are optional. */
 
 static GlobalProperty props_4_2[] = {
     { "virtio-blk-device", "queue-size", "128" },
@@ -96,7 +96,7 @@ static GlobalProperty props_2_12[] = {
 
 static void options_2_12(MachineClass *mc, SpaprMachineClass *smc)
 {
-    /* spapr_caps.c finds the value when it knows the accelerator. */
+    /* spapr_caps.c sets the value once it knows the accelerator. */
     smc->default_caps.caps[SPAPR_CAP_HPT_MAXPAGESIZE] = 0;
 }
 
@@ -224,7 +224,7 @@ static GlobalProperty props_2_1[] = {
 typedef struct SpaprOldMachine {
     unsigned int release;
     const char *name;
-    bool variant;               /* Older ones do not start from it. */
+    bool variant;               /* Older versions do not include it. */
     GlobalProperty *props;
     size_t nr_props;
     void (*options)(MachineClass *mc, SpaprMachineClass *smc);
@@ -232,7 +232,7 @@ typedef struct SpaprOldMachine {
 
 #define PROPS(array) .props = (array), .nr_props = G_N_ELEMENTS(array)
 
-/* The newest first */
+/* Newest first */
 static const SpaprOldMachine old_machines[] = {
     { SPAPR_RELEASE(4, 2), "4.2", PROPS(props_4_2), .options = options_4_2 },
     { SPAPR_RELEASE(4, 1), "4.1", PROPS(props_4_1) },
@@ -342,7 +342,7 @@ bool spapr_old_machine_place_phb(SpaprMachineState *spapr, SpaprPhbState *sphb,
         sphb->dma_liobn[i] = SPAPR_PCI_LIOBN(sphb->index, i);
     }
 
-    /* What does not fit into the 32-bit window is a 64-bit one behind it. */
+    /* What does not fit into the 32-bit window follows as a 64-bit one. */
     if (!sphb->mem64_win_size && size > SPAPR_PCI_MEM32_WIN_SIZE) {
         sphb->mem_win_size = SPAPR_PCI_MEM32_WIN_SIZE;
         sphb->mem64_win_size = size - SPAPR_PCI_MEM32_WIN_SIZE;
