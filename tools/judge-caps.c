@@ -54,7 +54,7 @@ static void judge_htm(Judge *j)
     const Destination *dest = j->dest;
     int there = judge_capability(j->s, CAP_HTM), here = dest->caps[CAP_HTM];
     bool is_default = judge_htm_by_default(j->s, dest);
-    /* What "spapr_caps: Take a guest that does not use HTM" is for */
+    /* See "spapr_caps: Let cap-htm=off load guests that do not use HTM". */
     bool takes = dest->kvm && series_takes_htm_off(dest);
 
     if (there == 1) {
