@@ -15,13 +15,13 @@ typedef struct PPCInsnsCompat {
     /* Set in realize: */
     PPCFamily family;
     PPCRelease release;     /* the compat version; for "none", this QEMU's */
-    PPCInsns hidden;        /* groups that the class has and the guest not */
+    PPCInsns hidden;        /* groups of the class hidden from the guest */
 } PPCInsnsCompat;
 
 /* Add "insns-groups", the names of the groups that the guest sees. */
 void ppc_insns_compat_class_init(ObjectClass *oc);
 
-/* Apply "insns-compat"; to be called where an error leaves nothing to undo. */
+/* Apply "insns-compat".  Call it where an error leaves nothing to undo. */
 void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp);
 
 #endif /* TARGET_PPC_INSNS_COMPAT_H */

@@ -10,7 +10,7 @@
 #define R(major, minor) PPC_RELEASE(major, minor)
 #define F(family) (1u << PPC_FAMILY_ ## family)
 
-/* The groups' bits by their names */
+/* The bits of the groups, by name */
 #define GROUP(name, word, bit) enum { name = 1ULL << (bit) };
 #include "insns-history.h.inc"
 
@@ -35,7 +35,7 @@ static const struct {
 };
 
 /*
- * Not hidden from guests, as their instructions were there before the group:
+ * Not hidden from guests, because the instructions existed before the group:
  * FP_CVT_S64 was split from 64B, MEM_LWSYNC only makes lwsync cheaper, ISA300
  * stood for tlbie from 2.10 to 7.0, and POWER10's PVR promises ISA310.
  */
@@ -43,7 +43,7 @@ static const PPCInsns wire_only = {
     PPC_MEM_TLBIE, PPC2_FP_CVT_S64 | PPC2_MEM_LWSYNC | PPC2_ISA310
 };
 
-/* For hypervisors, which pseries guests are not */
+/* Only for hypervisors, and so not for pseries guests */
 static const PPCInsns hypervisor = {
     PPC_64H | PPC_CILDST, PPC2_PM_ISA206 | PPC2_PRCNTL
 };
@@ -73,7 +73,7 @@ static const struct {
     { 0x0f000007, 0xffffffff, PPC_FAMILY_POWER11 },
 };
 
-/* MSR_TS0 and MSR_TS1 are in no msr_mask here: 2.7 did not send them. */
+/* No msr_mask here has MSR_TS0 and MSR_TS1: 2.7 did not send them. */
 static const struct {
     const char *name;
     uint64_t msr_mask;
@@ -121,7 +121,7 @@ const char *ppc_family_name(PPCFamily family)
     return family == PPC_FAMILY_NONE ? "unknown" : families[family].name;
 }
 
-/* Does row @i of the history speak of @family?  None does of NONE. */
+/* Whether row @i of the history is about @family; none is about NONE. */
 static bool row_is_of(size_t i, PPCFamily family)
 {
     return family != PPC_FAMILY_NONE && history[i].families & 1u << family;
@@ -143,7 +143,7 @@ PPCInsns ppc_insns_at(PPCFamily family, PPCRelease release)
     return set;
 }
 
-/* What joined @family after @release.  What it had at first did not join. */
+/* What was added to @family after @release, not what it had at first */
 static PPCInsns joined_after(PPCFamily family, PPCRelease release)
 {
     PPCInsns set = { 0 };
@@ -163,10 +163,10 @@ PPCInsns ppc_insns_hidden(PPCFamily family, PPCRelease release)
     return ppc_insns_minus(joined_after(family, release), wire_only);
 }
 
-/* 2.7.1 to 9.1 lay a constant mask over what pseries <= 2.7 sends. */
+/* 2.7.1 to 9.1 apply this constant mask to what pseries <= 2.7 sends. */
 static PPCInsns constant_mask(PPCRelease release)
 {
-    /* 16a2497bd4: what POWER8 had in 2.6; 03abfd90cf: and one group more */
+    /* 16a2497bd4: what POWER8 had in 2.6; 03abfd90cf: one more group */
     PPCInsns mask = ppc_insns_at(PPC_FAMILY_POWER8, R(2, 6));
 
     if (release >= R(7, 1)) {
@@ -209,12 +209,12 @@ bool ppc_insns_check(PPCInsns stream, PPCFamily source, PPCFamily family,
     PPCInsns had = stream;
     PPCInsns later, gone;
 
-    /* Only 7.1 and later send this one.  What else they had, the mask drops. */
+    /* Only 7.1 and later send this.  The mask drops what else they had. */
     if (stream.flags2 & PPC2_MEM_LWSYNC) {
         had = ppc_insns_or(had, ppc_insns_and(ppc_insns_at(source, R(7, 1)),
                                               since_2_7));
     }
-    /* A POWER9 sends POWER8's words, but has had its own groups. */
+    /* A POWER9 sends POWER8's words, but had its own groups. */
     if (ppc_insns_empty(ppc_insns_at(source, PPC_RELEASE_LAST_ON_WIRE))) {
         had = ppc_insns_or(had, ppc_insns_minus(ppc_insns_at(source, -1),
                                                 since_2_7));
@@ -247,7 +247,7 @@ char *ppc_insns_names(PPCInsns set)
             set = ppc_insns_minus(set, group);
         }
     }
-    /* What has no history has no name here. */
+    /* A group without a history has no name here. */
     if (set.flags) {
         g_string_append_printf(names, " insns_flags:0x%" PRIx64, set.flags);
     }

@@ -4,7 +4,7 @@
  * An instruction group is one bit of insns_flags or insns_flags2.  Up to 2.7,
  * QEMU put both words on the wire and demanded that they be equal on the
  * other side, so what a family had in an old release still decides whether
- * the guests of that release can be migrated.  These are pure functions: they
+ * the guests of that release can be migrated.  These functions are pure: they
  * know nothing of CPU objects, machines or streams.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -19,7 +19,7 @@ typedef struct PPCInsns {
     uint64_t flags2;    /* insns_flags2 */
 } PPCInsns;
 
-/* A QEMU release, so that later ones are greater; 0 is none. */
+/* A QEMU release; later ones are greater, and 0 is none. */
 typedef unsigned PPCRelease;
 #define PPC_RELEASE(major, minor) ((PPCRelease)((major) << 8 | (minor)))
 
@@ -48,7 +48,7 @@ typedef struct PPCInsnsWire {
 
 /* What ppc_insns_check() finds, without groups that no guest can use */
 typedef struct PPCInsnsVerdict {
-    PPCInsns missing;   /* it may be using them, and they are not here */
+    PPCInsns missing;   /* the guest may be using them; this CPU lacks them */
     PPCInsns above;     /* likewise, but above the compatibility mode here */
     PPCInsns lost;      /* the source had them; later than the compat version */
     PPCInsns gained;    /* the source did not have them */
@@ -84,27 +84,27 @@ PPCFamily ppc_family_by_pvr(uint32_t pvr);
 /* The name as in POWERPC_FAMILY(); "unknown" for PPC_FAMILY_NONE */
 const char *ppc_family_name(PPCFamily family);
 
-/* What the class of @family had in @release; nothing, if it was not there. */
+/* What the class of @family had in @release; empty if it did not exist */
 PPCInsns ppc_insns_at(PPCFamily family, PPCRelease release);
 
-/* What guests must not see if a CPU of @family is to look like @release */
+/* What to hide from guests if a CPU of @family should look like @release */
 PPCInsns ppc_insns_hidden(PPCFamily family, PPCRelease release);
 
 /**
  * ppc_insns_wire:
- * @own: the CPU's groups; AltiVec, VSX and DFP are sent only if among them,
- *       as KVM takes them from the class if the host lacks them
+ * @own: the CPU's groups; AltiVec, VSX and DFP are sent only if they are in
+ *       it, because KVM removes them from the class if the host lacks them
  *
- * Returns: what @release sends of a CPU of @family for pseries <= 2.7.  If it
- * did not know the family, this is the newest one it did know.  "2.7" is
- * 2.7.0; the mask came with 2.7.1.
+ * Returns: what @release sends for a CPU of @family with pseries <= 2.7, or
+ * for the newest family it knew if it did not know this one.  "2.7" is 2.7.0;
+ * the mask came with 2.7.1.
  */
 PPCInsnsWire ppc_insns_wire(PPCFamily family, PPCRelease release,
                             PPCInsns own);
 
 /**
  * ppc_insns_check:
- * @stream: the words that came in
+ * @stream: the incoming words
  * @source: family of the source's CPU
  * @family, @release: this CPU's family and compat version
  * @shown: the groups that the guest sees here
@@ -116,7 +116,7 @@ bool ppc_insns_check(PPCInsns stream, PPCFamily source, PPCFamily family,
                      PPCRelease release, PPCInsns shown, PPCInsns mode,
                      PPCInsnsVerdict *verdict);
 
-/* The names of the groups in @set, separated by blanks; to be freed */
+/* The names of the groups in @set, separated by spaces; free with g_free() */
 char *ppc_insns_names(PPCInsns set);
 
 #endif /* TARGET_PPC_INSNS_HISTORY_H */

@@ -2,9 +2,9 @@
  * PowerPC instruction groups in the migration stream
  *
  * For pseries <= 2.7 the "cpu" section ends in four words that QEMU 2.7.0 and
- * older demand to be equal on both sides: msr_mask, insns_flags, insns_flags2
- * and nb_BATs.  Send what the release of the compat version sent.  Load into
- * scratch fields, and compare.
+ * older require to be equal on both sides: msr_mask, insns_flags, insns_flags2
+ * and nb_BATs.  Send what the release of the compat version sent.  Load them
+ * into scratch fields, and compare.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -113,7 +113,7 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
     if (compat_pvr) {
         mode = ppc_insns_at(ppc_family_by_pvr(compat_pvr), -1);
         if (kvm_enabled() && !ppc_insns_empty(mode)) {
-            shown = ppc_insns_and(shown, mode);     /* the PCR sees to that */
+            shown = ppc_insns_and(shown, mode);     /* the PCR enforces that */
         }
     }
 
@@ -151,7 +151,7 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
         return 0;                       /* The PVR check is about to fail. */
     }
 @{end}
-    /* One warning a stream is enough: its CPUs are all alike. */
+    /* One warning per stream is enough: its CPUs are all alike. */
     if (CPU(cpu) == first_cpu) {
         warn_of_changes(cpu, here, &v);
     }

@@ -1,8 +1,8 @@
 /*
  * QTest for the PowerPC instruction groups by compat version
  *
- * What CPUs show, what is in the streams that they save, and what becomes of
- * these streams on other CPUs.  No guest runs.
+ * Checks what CPUs show, what they save, and whether other CPUs can load that.
+ * No guest runs.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,7 +40,7 @@
 /* How long something may take on a busy machine */
 #define TIMEOUT_US (60 * G_USEC_PER_SEC)
 
-/* The CPU models that have a history, by the beginnings of their names */
+/* The CPU models that have a history, by the prefixes of their names */
 static const struct {
     const char *prefix;
     PPCFamily family;
@@ -188,7 +188,7 @@ static PPCFamily family_of(const char *name)
     return family;
 }
 
-/* The release that the running QEMU is, or is going to be */
+/* The release of the running QEMU, or the one that it will become */
 static PPCRelease running_release(void)
 {
     QTestState *qts = qtest_init("-machine none");
@@ -211,7 +211,7 @@ static PPCRelease running_release(void)
     return PPC_RELEASE(major, minor);
 }
 
-/* Prints the row that is missing, if @groups has some that @others lacks. */
+/* Prints the missing row if @groups has some that @others lacks. */
 static void print_row(PPCRelease release, PPCFamily family, const char *kind,
                       const char *groups, const char *others)
 {
@@ -226,9 +226,9 @@ static void print_row(PPCRelease release, PPCFamily family, const char *kind,
 }
 
 /*
- * The guard: every class has just the groups that the history says.  If this
- * fails, a CPU class gained or lost a group: add the row that is printed to
- * target/ppc/insns-history.h.inc, with the commit that did it.
+ * The guard: every class has exactly the groups of its history.  If this
+ * fails, a CPU class gained or lost a group: add the printed row to
+ * target/ppc/insns-history.h.inc, with the commit that changed the class.
  * docs/devel/ppc-insns-compat.rst has the steps.
  */
 static void test_guard(void)
@@ -293,7 +293,7 @@ static void test_guard(void)
 
 /* ---- what is in a stream ----- */
 
-/* How long @fields, described as in a stream, are up to the one named @end */
+/* The size of the fields in @description, up to the field named @end */
 static uint64_t fields_size(QDict *description, const char *end, bool *found)
 {
     QList *fields = qdict_get_qlist(description, "fields");
@@ -313,7 +313,7 @@ static uint64_t fields_size(QDict *description, const char *end, bool *found)
     return size;
 }
 
-/* How long a section, or a subsection, is behind its header */
+/* The size of a section or subsection without its header */
 static uint64_t body_size(QDict *description)
 {
     uint64_t size = fields_size(description, NULL, NULL);
@@ -332,7 +332,7 @@ static uint64_t body_size(QDict *description)
     return size;
 }
 
-/* How long the section is that @device describes, with header and footer */
+/* The size of the section that @device describes, with header and footer */
 static uint64_t section_size(QDict *device)
 {
     /* 4, id, length and name, instance, version; 0x7e, id */
@@ -344,15 +344,15 @@ static uint64_t section_size(QDict *device)
 typedef struct Section {
     char *stream;
     size_t len;             /* of the stream */
-    size_t body;            /* where it begins, behind its header */
+    size_t body;            /* where it begins, after its header */
     QDict *description;     /* of all sections */
     QDict *device;          /* of this one */
 } Section;
 
 /*
  * Finds a section in a stream that has footers and, at its end, a description
- * of its sections: those that are described stand one after the other in front
- * of the end mark.
+ * of its sections.  The described sections come one after the other right
+ * before the end mark.
  */
 static Section find_section(const char *path, const char *wanted)
 {
@@ -425,7 +425,7 @@ static bool read_words(const char *path, PPCInsnsWire *words)
     return found;
 }
 
-/* Saves the machine to a file, to be freed. */
+/* Saves the machine to a file.  Returns its path, to be freed. */
 static char *save(QTestState *qts)
 {
     char *path = g_build_filename(dir, "stream", NULL);
@@ -484,9 +484,9 @@ static void load(const char *args)
 #define NO_WORDS  { 0 }
 
 /*
- * A group that the guest must not see, NULL if it sees all that the class has,
- * and the words in the stream, taken from streams of real releases.  In old
- * releases, the models' names have capitals; -cpu takes either.
+ * A group that the guest must not see, or NULL if it sees all that the class
+ * has; and the words in the stream, taken from streams of real releases.  In
+ * old releases, model names are in upper case; -cpu accepts either.
  */
 static const struct {
     const char *machine;
@@ -529,7 +529,7 @@ static const struct {
 @{else}
     { "pseries", "POWER8_v2.0,insns-compat=2.6", "2.6", "PPC_64H", NO_WORDS },
 @{end}
-    /* The words are right ones whatever puts them into the stream. */
+    /* The words are right, whatever puts them into the stream. */
 @{needs:words_always}
     { "pseries-2.6", "POWER8_v2.0,insns-compat=none", "none", NULL, P8_2_7 },
 @{else}
@@ -587,7 +587,7 @@ static void test_version(const void *data)
 
     g_assert_cmpstr(version, ==, versions[i].version);
     if (versions[i].hidden) {
-        /* That the class has it, if it is to have it yet, the guard tells. */
+        /* The guard checks that the class has it, if it should have it yet. */
         g_assert_false(has_group(groups, versions[i].hidden));
         more = missing_of_word(groups, all, 1);
         more2 = missing_of_word(groups, all, 2);
@@ -607,18 +607,18 @@ static void test_version(const void *data)
     }
 }
 
-/* ---- what becomes of a stream ----- */
+/* ---- how streams load ----- */
 
 /*
- * Guests are saved with one command line and loaded with another.  words: what
- * must be said, but not the last one.
+ * Guests are saved with one command line and loaded with another.  The
+ * messages must contain all of the words, and must not contain "not".
  */
 static const struct {
     const char *name;
     const char *from;
     const char *to;
     bool loads;
-    PPCRelease since;       /* the first base where it is so */
+    PPCRelease since;       /* the first release for which this holds */
     const char *words[4];
     const char *not;
 } moves[] = {
@@ -764,7 +764,7 @@ static void test_other_machine(const void *data)
     g_assert_cmpstr(groups, ==, all);
 }
 
-/* All CPUs look alike, those that are plugged in later, too. */
+/* All CPUs look alike, including those that are plugged in later. */
 static void test_hotplug(const void *data)
 {
     g_autofree char *args = g_strdup_printf("-nodefaults -machine %s"
@@ -813,7 +813,7 @@ static void test_set_after_realize(void)
     qtest_quit(qts);
 }
 
-/* Command lines that are refused, and what the message must contain */
+/* Command lines that must be refused, and what the message must contain */
 static const struct {
     const char *name;
     const char *args;
@@ -878,7 +878,7 @@ static void test_htm_under_tcg(const void *data)
     qobject_unref(answer);
     qtest_quit(qts);
 
-    /* This one has the default, which is on, and is silent about it. */
+    /* This one has the default, which is on, and does not mention it. */
     qts = qtest_init(args);
     path = save(qts);
     qtest_quit(qts);
@@ -888,7 +888,7 @@ static void test_htm_under_tcg(const void *data)
 
 @{end}
 @{needs:iommu_v3,fixes}
-/* Up to pseries-7.0, version 2 is sent, and version 3 is taken, too. */
+/* Up to pseries-7.0, version 2 is sent, and version 3 is also accepted. */
 static void test_iommu_version(const void *data)
 {
     const char *machine = data;

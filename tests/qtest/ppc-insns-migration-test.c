@@ -1,25 +1,24 @@
 /*
  * QTest for the PowerPC instruction groups in migration streams
  *
- * Loads streams that were recorded with old releases and listens to the guest
- * in them, tests/data/ppc-insns/guest.S.  It reports about every 20 ms on its
- * console
+ * Loads streams that were recorded with old releases and reads the console of
+ * the guest in them, tests/data/ppc-insns/guest.S.  It prints every 20 ms or so
  *
  *   <count, 8 hexadecimal digits> <ok, or BAD> <letters>
  *
- * "ok" as long as all its registers have their values; the letters are for
+ * "ok" means that all its registers have their values.  The letters stand for
  * instructions that it tries, upper case if they executed: A addg6s, D divde,
  * B bctar, V vaddudm, X lxvd2x, Q lq, F dadd.  A stream is loaded if the
- * guest counts on, is ok, and has the right letters.
+ * guest goes on counting, is ok, and has the right letters.
  *
- * The streams are in tests/data/ppc-insns, which the build directory has, too;
- * QTEST_PPC_INSNS_STREAMS may name a directory instead.  The name of each
+ * The streams are in tests/data/ppc-insns, also in the build directory;
+ * QTEST_PPC_INSNS_STREAMS may name another directory.  The name of each stream
  * says how it was made: qemu-RELEASE-MACHINE-CPU[-smpN].stream.xz.
  *
- * Guests also move to another process, live; if QTEST_QEMU_BINARY_SRC or
- * QTEST_QEMU_BINARY_DST names another QEMU, from or to that one.  They are
- * those of two streams or, with QTEST_QEMU_MACHINE_TYPE, those of that machine
- * version, or one that is started afresh.
+ * Guests also migrate live to another process, or from or to another QEMU if
+ * QTEST_QEMU_BINARY_SRC or QTEST_QEMU_BINARY_DST names one.  These are the
+ * guests of two streams.  With QTEST_QEMU_MACHINE_TYPE, they are those of that
+ * machine version, or a newly started one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -57,10 +56,10 @@ static QDict *skip_events(QTestState *qts, QDict *answer)
 #define qtest_qmp(qts, ...) skip_events(qts, qtest_qmp(qts, __VA_ARGS__))
 
 @{end}
-/* How long a guest may take to say something, on a busy machine */
+/* How long a guest may take to report, on a busy machine */
 #define TIMEOUT_US (60 * G_USEC_PER_SEC)
 
-/* Reports that make us believe that the guest runs */
+/* So many reports show that the guest runs. */
 #define REPORTS 5
 
 typedef struct Guest {
@@ -108,7 +107,7 @@ static bool is_stream(const Guest *guest)
     return g_str_has_suffix(guest->file, ".xz");
 }
 
-/* Whether @guest can be had here; if not, the test is skipped. */
+/* Whether @guest is available here; if not, the test is skipped. */
 static bool have(const Guest *guest)
 {
     g_autofree char *path = g_build_filename(streams, guest->file, NULL);
@@ -127,8 +126,8 @@ static bool have(const Guest *guest)
 }
 
 /*
- * The command line for @guest, without -machine and -cpu.  A stream brings all
- * of the guest's memory, so that any file will do for -bios.
+ * The command line for @guest, without -machine and -cpu.  A stream has all of
+ * the guest's memory, so any file will do for -bios.
  */
 static char *guest_args(const Guest *guest, const char *console)
 {
@@ -161,7 +160,7 @@ static const char *letters_of(const Guest *guest)
 }
 
 /*
- * The number of reports in the file @console.  Checks each, but for its
+ * The number of reports in the file @console.  Checks each, except for its
  * letters if @letters is NULL.
  */
 static int count_reports(const char *console, const char *letters)
@@ -175,7 +174,7 @@ static int count_reports(const char *console, const char *letters)
         return 0;
     }
     lines = g_strsplit(text, "\n", 0);
-    /* the first may be the rest of one, the last may not be whole yet */
+    /* the first and the last report may be incomplete */
     for (i = 1; lines[i] && lines[i + 1]; i++, good++) {
         const char *p = lines[i];
 
@@ -192,7 +191,7 @@ static int count_reports(const char *console, const char *letters)
     return good;
 }
 
-/* Waits until the guest has made REPORTS reports, and they are good. */
+/* Waits until the guest has made REPORTS good reports. */
 static void check_guest(const char *console, const char *letters)
 {
     gint64 end = g_get_monotonic_time() + TIMEOUT_US;
@@ -271,7 +270,7 @@ static void test_load(const void *data)
     qtest_quit(qts);
 }
 
-/* Loads that go wrong, or with a warning, and what must be said of them */
+/* Loads that fail or warn, and what the messages must contain */
 static const struct {
     const char *name;
     const Guest *guest;
@@ -360,7 +359,7 @@ static void test_judged(const void *data)
     }
 }
 
-/* A QEMU for @guest; with @incoming, it waits for it to move in. */
+/* Starts a QEMU for @guest; with @incoming, it waits for the guest. */
 static QTestState *start_for(const Guest *guest, const char *binary,
                              const char *console, const char *incoming)
 {
@@ -370,8 +369,8 @@ static QTestState *start_for(const Guest *guest, const char *binary,
     const char *htm = "";
 @{else}
     /*
-     * A QEMU that takes the machine version's default for HTM seriously under
-     * TCG has to be told that it is off, and so has the other side.
+     * If a QEMU applies the machine version's default for HTM under TCG, HTM
+     * has to be turned off explicitly, also on the other side.
      */
     const char *htm = g_str_has_prefix(guest->cpu, "POWER7") ?
                       "" : ",cap-htm=off";
@@ -409,8 +408,8 @@ static void wait_until_moved(QTestState *from, const char *uri)
 }
 
 /*
- * Live: a recorded guest is loaded here and moves to the other QEMU; from there
- * back, if that is to be a source.  One that is started afresh begins there.
+ * Live: a recorded guest is loaded here and moves to the other QEMU, and back
+ * if that should be a source.  A newly started guest then begins there.
  */
 static void test_move(const void *data)
 {
@@ -444,7 +443,7 @@ static void test_move(const void *data)
             wait_until_moved(from, uri);
             qtest_quit(from);
         }
-        /* Only this QEMU can be relied on to show just what 2.6 had. */
+        /* Only this QEMU is sure to show exactly what 2.6 had. */
         check_guest(console, strcmp(hops[i], qemu_binary) ? NULL
                                                           : letters_of(guest));
         from = to;
@@ -453,7 +452,7 @@ static void test_move(const void *data)
     qtest_quit(from);
 }
 
-/* Adds a test for each stream in the directory that has this guest in it. */
+/* Adds a test for each stream of this guest in the directory. */
 static void add_loads(void)
 {
     g_autoptr(GRegex) regex = g_regex_new(
