@@ -132,7 +132,7 @@ int command_history(int argc, char **argv)
           "Only this family: 970, POWER5P, POWER7 ...", "FAMILY" },
         { "release", 0, 0, G_OPTION_ARG_STRING, &release_arg,
           "What the families have in this release", "RELEASE" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Output for programs",
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON, for programs",
           NULL },
         { NULL },
     };

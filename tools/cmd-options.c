@@ -113,16 +113,16 @@ int command_options(int argc, char **argv)
         { "cpu", 0, 0, G_OPTION_ARG_STRING, &cpu,
           "The destination's -cpu (default: as in the stream)", "MODEL" },
         { "machine", 0, 0, G_OPTION_ARG_STRING, &machine,
-          "The destination's machine (default: that of the stream, or what is"
+          "The destination's machine (default: that of the stream, or the one"
           " most like it)", "MACHINE" },
         { "like", 0, 0, G_OPTION_ARG_STRING, &like,
-          "The upstream machine that the destination's is like", "MACHINE" },
+          "The upstream machine that the destination's machine is like", "MACHINE" },
         { "kvm", 0, 0, G_OPTION_ARG_NONE, &kvm,
           "The destination uses KVM, not TCG", NULL },
         { "with-series", 0, 0, G_OPTION_ARG_NONE, &series,
           "The destination is a QEMU with the series", NULL },
         { "libvirt", 0, 0, G_OPTION_ARG_NONE, &libvirt,
-          "Write libvirt's XML", NULL },
+          "Print XML for libvirt", NULL },
         LIMIT_OPTIONS(&limit, &expand),
         { NULL },
     };

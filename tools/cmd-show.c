@@ -14,7 +14,7 @@ int command_show(int argc, char **argv)
     int limit = 0, expand = 0;
     g_autofree char *from = NULL;
     const GOptionEntry options[] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Output for programs",
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON, for programs",
           NULL },
         { "from", 0, 0, G_OPTION_ARG_STRING, &from, FROM_HELP, "PRODUCT" },
         LIMIT_OPTIONS(&limit, &expand),

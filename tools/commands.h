@@ -54,9 +54,9 @@ uint64_t expand_limit(int gib);
 
 /* What stands in one help text after another */
 #define TO_HELP \
-    "The destination's release, 2.1 to 11.1, 2.7.1, 2.11.1; or a product," \
+    "The destination's release, 2.1 to 11.1, 2.7.1, 2.11.1, or a product" \
     " such as powerkvm-3.1.1"
 #define FROM_HELP \
-    "Who sent the stream, such as rhel-7.3 or upstream (default: as show says)"
+    "Who sent the stream, such as rhel-7.3 or upstream (default: see show)"
 
 #endif /* TOOLS_COMMANDS_H */

@@ -16,20 +16,20 @@ static const struct {
     const char *what;
 } commands[] = {
     { "show", command_show, "[--json] [STREAM...]",
-      "what is in a stream: machine, CPUs, their groups, sections" },
+      "show what is in a stream: machine, CPUs, their groups, sections" },
     { "check", command_check,
       "--to RELEASE [--cpu MODEL] [--machine MACHINE] [STREAM]",
-      "whether that QEMU will load it, and if not, why" },
+      "say whether that QEMU will load it, and if not, why" },
     { "rewrite", command_rewrite, "--to RELEASE [--cpu MODEL] <IN >OUT",
-      "a filter: make it what that QEMU, unpatched, will load" },
+      "filter a stream so that an unpatched QEMU of that release loads it" },
     { "options", command_options,
       "--to RELEASE [--with-series] [--libvirt] [STREAM]",
-      "the command line that the destination needs" },
+      "print the command line that the destination needs" },
     { "diff", command_diff, "STREAM STREAM",
-      "in which sections and fields two streams differ" },
+      "show in which sections and fields two streams differ" },
     { "history", command_history,
       "[--family FAMILY] [--release RELEASE] [--json]",
-      "which family got which instruction groups, when" },
+      "show which family got which instruction groups, and when" },
 };
 
 static void help(FILE *out)
@@ -42,11 +42,12 @@ static void help(FILE *out)
         fprintf(out, "  %s %s\n      %s\n", commands[i].name,
                 commands[i].usage, commands[i].what);
     }
-    fprintf(out, "\nA STREAM is a file; none, or -, is standard input.\n"
+    fprintf(out, "\nSTREAM is a file; without one, or for -, standard input is"
+            " read.\n"
             "ppc-insns COMMAND --help lists the options; see also"
             " ppc-insns(1).\n"
             "Exit status: 0 yes, done; 1 no, refused; 2 not a stream, not"
-            " readable, usage.\n");
+            " readable, wrong usage.\n");
 }
 
 bool parse_options(const GOptionEntry *options, const char *usage, int *argc,
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
 {
     size_t i;
 
-    /* Who closes our output early shall read a message, not just vanish. */
+    /* If our output is closed early, print a message instead of vanishing. */
     signal(SIGPIPE, SIG_IGN);
     g_set_prgname("ppc-insns");
 
