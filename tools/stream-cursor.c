@@ -95,8 +95,13 @@ int stream_peek(Stream *s, GError **errp)
 /* A name as messages can show it, to be freed */
 char *stream_printable(const uint8_t *name, size_t len)
 {
-    char *text = g_strndup((const char *)name, len);
+    char *text = g_malloc(len + 1);
+    size_t i;
 
+    for (i = 0; i < len; i++) {
+        text[i] = name[i] ? name[i] : '?';      /* it would end the text */
+    }
+    text[len] = '\0';
     g_strcanon(text, PRINTABLE, '?');
     return text;
 }
