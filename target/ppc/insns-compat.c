@@ -27,6 +27,12 @@ void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
     sscanf(QEMU_VERSION, "%u.%u", &major, &minor);
     compat->family = ppc_family_by_pvr(POWERPC_CPU_GET_CLASS(cpu)->pvr);
     compat->release = PPC_RELEASE(major, minor);
+@{needs:globals_by_class}
+    /* Here a default for all CPUs would override insns-compat of -cpu. */
+    if (!compat->version) {
+        compat->version = g_strdup(compat->machine_version);
+    }
+@{end}
     if (!compat->version) {
         compat->version = g_strdup("none");
     }

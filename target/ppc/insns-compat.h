@@ -11,6 +11,9 @@
 
 typedef struct PPCInsnsCompat {
     char *version;          /* property "insns-compat" */
+@{needs:globals_by_class}
+    char *machine_version;  /* its default, set by the machine version */
+@{end}
 
     /* Set in realize: */
     PPCFamily family;
