@@ -34,6 +34,18 @@
 #define qobject_unref(obj) QDECREF(obj)
 
 @{end}
+@{lacks:qtest_skips_events}
+static QDict *skip_events(QTestState *qts, QDict *answer)
+{
+    while (qdict_haskey(answer, "event")) {
+        qobject_unref(answer);
+        answer = qtest_qmp_receive(qts);
+    }
+    return answer;
+}
+#define qtest_qmp(qts, ...) skip_events(qts, qtest_qmp(qts, __VA_ARGS__))
+
+@{end}
 #define CPU_SUFFIX "-powerpc64-cpu"
 #define PRE_2_8 " -global powerpc64-cpu.pre-2.8-migration=on"
 
@@ -866,9 +878,8 @@ static void test_refused(const void *data)
 /* pseries-2.6 is older than capabilities: TCG needs no cap-htm=off. */
 static void test_htm_under_tcg(const void *data)
 {
-    const char *args = "-nodefaults -m 256 -machine pseries-2.6"
-                       " -cpu POWER8_v2.0";
-    g_autofree char *tcg = g_strdup_printf("-accel tcg -S %s", args);
+    const char *tcg = "-accel tcg -S -nodefaults -m 256 -machine pseries-2.6"
+                      " -cpu POWER8_v2.0";
     g_autofree char *path = NULL;
     g_autofree char *to = NULL;
     QTestState *qts = qtest_init(tcg);
@@ -876,10 +887,7 @@ static void test_htm_under_tcg(const void *data)
 
     g_assert_false(qdict_get_bool(answer, "return"));
     qobject_unref(answer);
-    qtest_quit(qts);
-
-    /* This one has the default, which is on, and does not mention it. */
-    qts = qtest_init(args);
+    /* It does not mention HTM, whose default is on. */
     path = save(qts);
     qtest_quit(qts);
     to = g_strdup_printf("%s -incoming 'exec:cat %s'", tcg, path);
