@@ -174,7 +174,9 @@ def check_icps(qemu, rows, number):
     whole = stream[last.at:last.end]
     more = b"".join(whole[:at] + n.to_bytes(4) + whole[at + 4:] for n in range(last.instance + 1, number))
     stream = stream[:last.end] + more + stream[last.end:]
-    if number < 8 * row.smp:
+    if h.version(h.release_of(qemu)) < (2, 10):
+        result = h.load(qemu, row, stream=stream, smp=f"{row.smp},maxcpus={number}")
+    elif number < 8 * row.smp:
         result = h.load(qemu, row, stream=stream)
     else:
         with h.Vm(qemu, row.machine, row.cpu, row.smp, incoming=stream, guest=row.guest) as vm:

@@ -10,6 +10,8 @@ import re
 import time
 
 from . import settings
+from .compare import structure
+from .expect import release_of, version
 from .guests import COUNTING, LOST, RUNS, WAIT
 from .settings import HarnessError
 from .vm import Vm
@@ -151,15 +153,24 @@ def resume(vm):
             raise
 
 
-def load(binary, row, cpu=None, machine=None, options=(), stream=None, save=False, patience=None, stopped=False):
+def smp_for(binary, row):
+    """What -smp must say. Up to 2.9 QEMU takes just the ICPs that it has itself, so maxcpus has to be the source's there."""
+    if version(release_of(binary)) >= (2, 10):
+        return row.smp
+    icps = sum(section.name == "icp/server" for section in structure(row.read()))
+    return f"{row.smp},maxcpus={icps}" if icps > row.smp else row.smp
+
+
+def load(binary, row, cpu=None, machine=None, options=(), stream=None, save=False, patience=None, stopped=False, smp=None):
     """Load a recorded stream into BINARY and return the Result.
 
     cpu, machine: in place of the row's own. options: further ones for QEMU's command line. stream: bytes to load in place
     of the file, such as a damaged copy. save: if it loads, save it again, into Result.saved. patience: see judge().
-    stopped: the guest was stopped when it was saved, and is let go on.
+    stopped: the guest was stopped when it was saved, and is let go on. smp: in place of the row's, see Vm.
     """
     start = time.monotonic()
-    with Vm(binary, machine or row.machine, cpu or row.cpu, row.smp, options, stream or row.read(), row.guest) as vm:
+    smp = smp or smp_for(binary, row)
+    with Vm(binary, machine or row.machine, cpu or row.cpu, smp, options, stream or row.read(), row.guest) as vm:
         if stopped:
             resume(vm)
         result = judge(vm, row.guest_probe, patience)

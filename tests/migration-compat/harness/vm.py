@@ -42,12 +42,13 @@ class Vm:
     """A QEMU with a guest, for use in a 'with' statement; it is killed at the end of that.
 
     cpu: the model, or None for the machine's default.
+    smp: the number of CPUs, or what -smp says, such as "4,maxcpus=8".
     incoming: None (the guest runs from its beginning), "unix" (wait at self.socket), "defer" or any URI for -incoming,
     or bytes: a whole stream to load.
     """
 
     def __init__(self, binary, machine, cpu, smp=1, options=(), incoming=None, guest=guests.COUNTING):
-        self.guest, self.smp = guest, smp
+        self.guest, self.smp = guest, int(str(smp).split(",", maxsplit=1)[0])
         self.reports = []
         self.name = f"{os.path.basename(binary)} -M {machine}" + (f" -cpu {cpu}" if cpu else "")
         # The path of a UNIX socket has at most 107 bytes; some set TMPDIR to something long.
@@ -63,7 +64,7 @@ class Vm:
                    "-chardev", "stdio,id=vt,signal=off", "-serial", "chardev:vt", "-qmp", "unix:" + self._qmp.path]
         if cpu:
             command += ["-cpu", cpu]
-        if smp > 1:
+        if smp != 1:
             command += ["-smp", str(smp)]
         command += options
         if isinstance(incoming, bytes):
