@@ -296,7 +296,8 @@ class Base:
         return ''.join(out)
 
     def expand(self, text):
-        """Our text with the tree's names for the directories of bases.toml;
+        """Our text with the tree's names for the directories of bases.toml,
+        but for subjects of commits, as in ("target/ppc: Do this");
         @{last}, @{next} -> the tree's release and the one after it, as 7.2,
         or with what follows a colon in place of the point: @{last:_} -> 7_2;
         @{version} -> VERSION as it stands, @{opened} -> when development of
@@ -307,7 +308,7 @@ class Base:
                     'next': release('.'.join(map(str, opened)))[:2]}
         text = self.choose(text)
         names = '|'.join(map(re.escape, self.facts['directories']))
-        text = re.sub(rf'(?<![\w-])(?:{names})(?![\w-])',
+        text = re.sub(rf'(?<![\w-])(?<!\(")(?:{names})(?![\w-])',
                       lambda m: self.path(m[0]), text)
         return re.sub(r'@\{(version|last|next|opened)(?::([^}]*))?\}', lambda m:
                       (m[2] or '.').join(map(str, releases[m[1]])), text)

@@ -564,6 +564,8 @@ class Whole(unittest.TestCase):
         (self.tree / 'x/ppc').rename(self.tree / 'target-ppc')
         (self.tree / 'target-ppc/cpu_init.c').rename(
             self.tree / 'target-ppc/translate_init.c')
+        # The subject of a commit is as it is.
+        self.edit('project/target/ppc/thing.c', THING, THING + '/* ("target/ppc: Add it") */\n')
         self.assertEqual(self.made(), '1-topic:\n   1  target-ppc: add a thing\n'
                          'left out: 1-topic/02-use, which needs caps (QEMU from 2.11.1)\n')
         cover = (self.out / '1-topic/0000-cover-letter.patch').read_text()
@@ -576,6 +578,7 @@ class Whole(unittest.TestCase):
         self.assertIn('Subject: [PATCH 1/1] target-ppc: add a thing', first)
         self.assertIn('+++ b/target-ppc/thing.c', first)
         self.assertIn('+' + THING.replace('target/ppc/', 'target-ppc/'), first)
+        self.assertIn('+/* ("target/ppc: Add it") */\n', first)
         self.assertIn('+    thing(cpu); /* in target-ppc */', first)
 
     def test_parts(self):
