@@ -99,7 +99,7 @@ char *stream_printable(const uint8_t *name, size_t len)
     size_t i;
 
     for (i = 0; i < len; i++) {
-        text[i] = name[i] ? name[i] : '?';      /* it would end the text */
+        text[i] = name[i] ? name[i] : '?';     /* NUL would end it */
     }
     text[len] = '\0';
     g_strcanon(text, PRINTABLE, '?');

@@ -28,7 +28,7 @@ void ppc_insns_compat_realize(PowerPCCPU *cpu, Error **errp)
     compat->family = ppc_family_by_pvr(POWERPC_CPU_GET_CLASS(cpu)->pvr);
     compat->release = PPC_RELEASE(major, minor);
 @{needs:globals_by_class}
-    /* Here a default for all CPUs would override insns-compat of -cpu. */
+    /* This QEMU would apply a default for all CPUs after what -cpu sets. */
     if (!compat->version) {
         compat->version = g_strdup(compat->machine_version);
     }
