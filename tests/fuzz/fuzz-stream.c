@@ -24,6 +24,7 @@
 #include "../../tools/container.h"
 
 #define STREAM_MOST (60 * 1024)     /* more is slow */
+#define EXPANDED_MOST (1024 * 1024) /* what a compressed one may expand to */
 
 /* What is done with a stream; just one thing, and what is slow less often */
 enum {
@@ -375,7 +376,7 @@ static void compare_input(const GByteArray *data, const Stream *s,
 static void try_container(const uint8_t *data, size_t len)
 {
     g_autoptr(GError) err = NULL;
-    Container *c = container_memory(data, len, 1 << 24, &err);
+    Container *c = container_memory(data, len, EXPANDED_MOST, &err);
     g_autofree char *text = c ? container_describe(c) : NULL;
     g_autoptr(GBytes) header = c ? container_header(c) : NULL;
     g_autoptr(Stream) s = NULL;
