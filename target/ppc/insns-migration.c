@@ -44,8 +44,15 @@ static void add_sentence(GString *text, const char *sentence, PPCInsns groups)
     }
 }
 
-static void warn_of_changes(PowerPCCPU *cpu, const char *here,
-                            const PPCInsnsVerdict *v)
+/* How messages name @cpu; the caller frees it. */
+static char *describe(PowerPCCPU *cpu)
+{
+    return g_strdup_printf("CPU %d (%s, %s)", CPU(cpu)->cpu_index,
+                           ppc_family_name(cpu->insns_compat.family),
+                           MACHINE_GET_CLASS(qdev_get_machine())->name);
+}
+
+static void warn_of_changes(PowerPCCPU *cpu, const PPCInsnsVerdict *v)
 {
     PPCInsnsCompat *compat = &cpu->insns_compat;
     PPCInsns hidden = ppc_insns_and(v->lost, compat->hidden);
@@ -69,6 +76,8 @@ static void warn_of_changes(PowerPCCPU *cpu, const char *here,
                  " so a guest that uses them may not be able to migrate back",
                  v->gained);
     if (text->len) {
+        g_autofree char *here = describe(cpu);
+
 @{lacks:warn_report}
         error_report("warning: %s:%s", here, text->str);
 @{else}
@@ -96,7 +105,6 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
     PPCInsns shown = { env->insns_flags, env->insns_flags2 };
     PPCInsns mode = { -1ULL, -1ULL };
     PPCInsnsVerdict v;
-    g_autofree char *here = NULL;
 
 @{lacks:words_always}
     if (!cpu->pre_2_8_migration) {
@@ -117,11 +125,9 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
         }
     }
 
-    here = g_strdup_printf("CPU %d (%s, %s)", CPU(cpu)->cpu_index,
-                           ppc_family_name(compat->family),
-                           MACHINE_GET_CLASS(qdev_get_machine())->name);
     if (!ppc_insns_check(stream, source, compat->family, compat->release,
                          shown, mode, &v)) {
+        g_autofree char *here = describe(cpu);
         g_autofree char *names = ppc_insns_names(v.missing);
 
         error_report("%s: the guest may be using instruction groups that the"
@@ -153,7 +159,7 @@ int ppc_insns_post_load(PowerPCCPU *cpu)
 @{end}
     /* One warning per stream is enough: its CPUs are all alike. */
     if (CPU(cpu) == first_cpu) {
-        warn_of_changes(cpu, here, &v);
+        warn_of_changes(cpu, &v);
     }
     return 0;
 }
