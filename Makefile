@@ -119,6 +119,7 @@ check-unit: setup
 	@$(PYTHON) scripts/check/check.py $(from) unit
 
 check-qemu: setup
+	@scripts/setup.sh socat genisoimage
 	@$(PYTHON) scripts/check/check.py $(from) qemu
 
 check-series: setup

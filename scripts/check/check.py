@@ -393,7 +393,7 @@ def check_base(place, tally, brief=False):
             tally.run("a distribution's own machine types", [
                 sys.executable, PROJECT / 'tests/tools/test_own_machine.py',
                 '--tool', TOOL, '--qemu', place.qemu])
-        if has_streams(place.patched):
+        if has_streams(place.patched) and gitlab.has_jobs(place.patched):
             gitlab.check(
                 tally, place, r'this QEMU does not have what it is about|'
                 r'has no pseries-2\.6' if has_old_machines(place) else None)
@@ -411,9 +411,13 @@ def check_qemu(place, tally):
     finish([own if own.exists() else 'meson', 'test', '-C', place.bin,
             '--no-rebuild', '--suite', 'unit', '--suite', 'qtest-ppc64'],
            stdout=sys.stderr, env=environment(place.bin))
-    tally.verdicts('patched QEMU, its own tests', [
-        (row['name'], row['result'] not in ('OK', 'SKIP'), *[''] * (row['result'] == 'SKIP'))
-        for row in map(json.loads, log.read_text().splitlines())])
+    results = []
+    for row in map(json.loads, log.read_text().splitlines()):
+        skip = re.findall(r'(?:# SKIP|Skipping test:) *(.+)', row.get('stdout', ''))
+        results.append((row['name'], row['result'] not in ('OK', 'SKIP'),
+                        *[skip[-1] if skip else 'without a reason']
+                        * (row['result'] == 'SKIP')))
+    tally.verdicts('patched QEMU, its own tests', results, 'kvm_hv not available')
 
 
 def check_series(place, tally):

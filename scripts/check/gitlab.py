@@ -33,6 +33,11 @@ json.dump([yaml.safe_load(open(f)) for f in sys.argv[1:]], sys.stdout)
 ''']
 
 
+def has_jobs(tree):
+    """Whether the tree has a list of job files, to which the series adds its own."""
+    return (tree / '.gitlab-ci.d/qemu-project.yml').exists()
+
+
 def read(tree):
     """The tree's jobs: name -> job, of all files; what the files include; and
     the names of ours."""
