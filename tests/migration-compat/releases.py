@@ -9,7 +9,7 @@
     --table             run nothing: print the table that docs/bases.md has
 
 Measured cells replace those of before; the others stay. A pair that was never measured is null. The guest is the one that counts,
-on POWER8 with 1 CPU, with harness.stock_options() on both sides.
+on POWER8 with 1 CPU, with harness.stock_options() where stock QEMU needs them.
 """
 import itertools
 import json
@@ -37,35 +37,40 @@ def cell(result):
             "warned": bool(result.group_warnings)}
 
 
+def with_options(side, other, machine):
+    """MACHINE, with what stock QEMU needs to run the guest; a patched side is given the same. Up to 2.11.0 there is no cap-htm.
+    SIDE, OTHER: binary, and whether it is patched."""
+    stock = [s for s in (side, other) if not s[1] and h.version(h.release_of(s[0])) > (2, 11, 0)]
+    return machine + (h.stock_options(machine, CPU) if stock and (side[1] or side in stock) else "")
+
+
 def live(source, target, machine):
-    options = machine + h.stock_options(machine, CPU)
     try:
-        with h.start_guest(source, options, CPU) as vm:
-            return cell(h.migrate(vm, target, options, CPU))
+        with h.start_guest(source[0], with_options(source, target, machine), CPU) as vm:
+            return cell(h.migrate(vm, target[0], with_options(target, source, machine), CPU))
     except h.HarnessError as error:
         return {"verdict": "failed", "reason": str(error).splitlines()[0], "loses": [], "warned": False}
 
 
 def recorded(row, target):
-    result = h.load(target, row, machine=row.machine + h.stock_options(row.machine, CPU))
+    result = h.load(target[0], row, machine=with_options(target, target, row.machine))
     result.before = row.guest_probe
     return cell(result)
 
 
 def measure(binaries, streams):
     """(from, to, machine, function) of all that can be measured."""
-    for (source, source_is), (target, target_is) in itertools.product(binaries, repeat=2):
+    names = {side: name_of(h.release_of(side[0]), side[1]) for side in binaries}
+    for source, target in itertools.product(binaries, repeat=2):
         for machine in MACHINES:
-            if {machine} <= h.machines_of(source) & h.machines_of(target):
-                yield (name_of(h.release_of(source), source_is), name_of(h.release_of(target), target_is), machine,
-                       lambda s=source, t=target, m=machine: live(s, t, m))
+            if {machine} <= h.machines_of(source[0]) & h.machines_of(target[0]):
+                yield names[source], names[target], machine, lambda s=source, t=target, m=machine: live(s, t, m)
     here = {h.release_of(binary) for binary, patched in binaries if not patched}
     for directory in streams:
         for row in h.read_manifest(directory):
             if row.machine in MACHINES and (row.cpu, row.smp) == (CPU, 1) and row.qemu not in here:
-                for target, patched in binaries:
-                    yield row.qemu, name_of(h.release_of(target), patched), row.machine, \
-                        lambda r=row, t=target: recorded(r, t)
+                for target in binaries:
+                    yield row.qemu, names[target], row.machine, lambda r=row, t=target: recorded(r, t)
 
 
 def order(name):
