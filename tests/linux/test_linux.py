@@ -546,7 +546,7 @@ def configurations(args):
         if needs_htm_off(name):
             rows.append((name + HTM_OFF, "POWER8"))
     rows += [(f"{newest},ic-mode=xics", "POWER9")]
-    # 5.2's POWER10 lacks instructions that Debian's libraries then use; 7.0's does not.
+    # On a POWER10, Debian's libraries use instructions that 5.2 does not have; 7.0 has them.
     models = ("POWER9", "POWER10") if release(newest) >= (7, 0) else ("POWER9",)
     rows += [(newest, cpu) for cpu in models if all(has_cpu(q, cpu) for q in (args.qemu, args.stock))]
     for number, (machine, cpu) in enumerate(rows):

@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import sys
+from collections import namedtuple
 
 sys.dont_write_bytecode = True
 import harness as h  # noqa: E402  (no __pycache__ beside the sources)
@@ -22,6 +23,8 @@ import harness as h  # noqa: E402  (no __pycache__ beside the sources)
 MACHINES = ("pseries-2.6", "pseries-2.7", "pseries-2.12", "pseries-4.2", "pseries-6.2")
 CPU = "POWER8"
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "releases.json")
+
+Side = namedtuple("Side", "binary patched")
 
 
 def name_of(release, patched):
@@ -37,39 +40,39 @@ def cell(result):
             "warned": bool(result.group_warnings)}
 
 
-def with_options(side, other, machine):
-    """MACHINE, with what stock QEMU needs to run the guest; a patched side is given the same. Up to 2.11.0 there is no cap-htm.
-    SIDE, OTHER: binary, and whether it is patched."""
-    stock = [s for s in (side, other) if not s[1] and h.version(h.release_of(s[0])) > (2, 11, 0)]
-    return machine + (h.stock_options(machine, CPU) if stock and (side[1] or side in stock) else "")
+def with_options(machine, side, *others):
+    """MACHINE as SIDE gets it: with what stock QEMU needs to run the guest, if SIDE is stock, or patched and one of OTHERS is
+    stock. Up to 2.11.0 there is no cap-htm, and no need for it."""
+    stock = [s for s in (side, *others) if not s.patched and h.version(h.release_of(s.binary)) > (2, 11, 0)]
+    return machine + (h.stock_options(machine, CPU) if side in stock or side.patched and stock else "")
 
 
 def live(source, target, machine):
     try:
-        with h.start_guest(source[0], with_options(source, target, machine), CPU) as vm:
-            return cell(h.migrate(vm, target[0], with_options(target, source, machine), CPU))
+        with h.start_guest(source.binary, with_options(machine, source, target), CPU) as vm:
+            return cell(h.migrate(vm, target.binary, with_options(machine, target, source), CPU))
     except h.HarnessError as error:
         return {"verdict": "failed", "reason": str(error).splitlines()[0], "loses": [], "warned": False}
 
 
 def recorded(row, target):
-    result = h.load(target[0], row, machine=with_options(target, target, row.machine))
+    result = h.load(target.binary, row, machine=with_options(row.machine, target))
     result.before = row.guest_probe
     return cell(result)
 
 
-def measure(binaries, streams):
+def measure(sides, streams):
     """(from, to, machine, function) of all that can be measured."""
-    names = {side: name_of(h.release_of(side[0]), side[1]) for side in binaries}
-    for source, target in itertools.product(binaries, repeat=2):
+    names = {side: name_of(h.release_of(side.binary), side.patched) for side in sides}
+    for source, target in itertools.product(sides, repeat=2):
         for machine in MACHINES:
-            if {machine} <= h.machines_of(source[0]) & h.machines_of(target[0]):
+            if {machine} <= h.machines_of(source.binary) & h.machines_of(target.binary):
                 yield names[source], names[target], machine, lambda s=source, t=target, m=machine: live(s, t, m)
-    here = {h.release_of(binary) for binary, patched in binaries if not patched}
+    here = {h.release_of(side.binary) for side in sides if not side.patched}
     for directory in streams:
         for row in h.read_manifest(directory):
             if row.machine in MACHINES and (row.cpu, row.smp) == (CPU, 1) and row.qemu not in here:
-                for target in binaries:
+                for target in sides:
                     yield row.qemu, names[target], row.machine, lambda r=row, t=target: recorded(r, t)
 
 
@@ -125,8 +128,8 @@ def run(args):
     if args.table:
         print(*table(cells), sep="\n")
         return 0
-    binaries = [(binary, False) for binary in args.stock] + [(binary, True) for binary in args.patched]
-    jobs = list(measure(binaries, args.recorded))
+    sides = [Side(binary, False) for binary in args.stock] + [Side(binary, True) for binary in args.patched]
+    jobs = list(measure(sides, args.recorded))
     for (source, target, machine, _), found in zip(jobs, h.in_parallel(lambda job: job[3](), jobs, args.jobs)):
         print(source, target, machine, found["verdict"], found["reason"], *found["loses"], sep="\t", flush=True)
         row = cells.setdefault(source, {}).setdefault(target, None) or dict.fromkeys(MACHINES)
