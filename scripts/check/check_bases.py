@@ -45,8 +45,8 @@ class Misfit(Exception):
 
 def found_below(directory):
     """The source trees in a directory, oldest first, or itself if it is one."""
-    trees = [p.parent for p in (*directory.glob('VERSION'),
-                                *directory.glob('*/VERSION'))]
+    trees = [p.parent for p in [*directory.glob('VERSION')] or
+             directory.glob('*/VERSION')]
     if not trees:
         raise BuildError(f'{directory}: no QEMU source tree there: a directory '
                          'with a file VERSION')
